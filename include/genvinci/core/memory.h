@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace genvinci {
+
+// Memory that this process may still take: MemAvailable, or the cgroup's limit less its use where that is smaller.
+uint64_t AvailableMemory();
+
+// Throws DataError (MEMORY) saying need, available and `advice` when `bytes` are more than is available.
+void RequireMemory(uint64_t bytes, std::string_view what, std::string_view advice);
+
+namespace internal {
+// AvailableMemory with proc/ and sys/ under `root`.
+uint64_t AvailableMemoryUnder(const std::string& root);
+}  // namespace internal
+
+}  // namespace genvinci

@@ -1,0 +1,158 @@
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "genvinci/core/error.h"
+#include "genvinci/core/json.h"
+#include "genvinci/core/text.h"
+
+// Option structs list their fields once; JSON, --set, command-line flags and help all come from that list:
+//
+//   struct TrainOptions {
+//     double lr = 1e-3;
+//     std::string objective = "eps";
+//     UNetConfig unet;                                    // has a Fields of its own: the JSON object "unet"
+//     template <typename Visitor> void Fields(Visitor& v) {
+//       v("lr", lr, "learning rate", Range{1e-9, 1.0});
+//       v("objective", objective, "what the network predicts", Choices{{"eps", "v"}});
+//       v("unet", unet, "sizes of the UNet");
+//     }
+//   };
+//
+// Field types: bool, int64_t, double, std::string, std::vector of these, std::optional of a scalar, nested structs.
+
+namespace genvinci {
+
+struct Range {
+  double lowest = -std::numeric_limits<double>::infinity();
+  double highest = std::numeric_limits<double>::infinity();
+};
+
+struct Choices {
+  std::vector<std::string> values;
+};
+
+struct NoLimit {};
+
+namespace internal {
+
+struct AnyVisitor {
+  template <typename... Args>
+  void operator()(Args&&...) {}
+};
+
+template <typename T>
+concept HasFields = requires(T t, AnyVisitor v) { t.Fields(v); };
+
+template <typename T>
+struct IsOptional : std::false_type {};
+template <typename T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+template <typename T>
+struct IsVector : std::false_type {};
+template <typename T>
+struct IsVector<std::vector<T>> : std::true_type {};
+
+void CheckLimit(const std::string& key, double value, const Range& range);
+void CheckLimit(const std::string& key, const std::string& value, const Choices& choices);
+template <typename T>
+void CheckLimit(const std::string&, const T&, const NoLimit&) {}
+template <typename T, typename Limit>
+void CheckLimit(const std::string& key, const std::vector<T>& values, const Limit& limit) {
+  for (const T& value : values) CheckLimit(key, value, limit);
+}
+template <typename T, typename Limit>
+void CheckLimit(const std::string& key, const std::optional<T>& value, const Limit& limit) {
+  if (value) CheckLimit(key, *value, limit);
+}
+
+void ReadField(const std::string& key, const Json& json, bool& out);
+void ReadField(const std::string& key, const Json& json, int64_t& out);
+void ReadField(const std::string& key, const Json& json, double& out);
+void ReadField(const std::string& key, const Json& json, std::string& out);
+template <typename T>
+void ReadField(const std::string& key, const Json& json, std::vector<T>& out) {
+  if (!json.is_array()) throw ConfigError("CONFIG_TYPE", "{}: expected a list, got {}", key, json.dump());
+  out.clear();
+  for (const Json& item : json) {
+    T value{};
+    ReadField(key, item, value);
+    out.push_back(std::move(value));
+  }
+}
+template <typename T>
+void ReadField(const std::string& key, const Json& json, std::optional<T>& out) {
+  if (json.is_null()) {
+    out.reset();
+    return;
+  }
+  out.emplace();
+  ReadField(key, json, *out);
+}
+
+struct Writer {
+  Json json = Json::object();
+  template <typename T, typename Limit = NoLimit>
+  void operator()(const char* name, T& value, const char*, const Limit& = {}) {
+    if constexpr (HasFields<T>) {
+      Writer inner;
+      value.Fields(inner);
+      json[name] = std::move(inner.json);
+    } else if constexpr (IsOptional<T>::value) {
+      json[name] = value ? Json(*value) : Json(nullptr);
+    } else {
+      json[name] = value;
+    }
+  }
+};
+
+struct Reader {
+  const Json& json;
+  std::string prefix;
+  std::vector<std::string> known;
+  template <typename T, typename Limit = NoLimit>
+  void operator()(const char* name, T& value, const char*, const Limit& limit = {}) {
+    known.push_back(name);
+    const auto found = json.find(name);
+    if (found == json.end()) return;
+    const std::string key = prefix + name;
+    if constexpr (HasFields<T>) {
+      if (!found->is_object()) throw ConfigError("CONFIG_TYPE", "{}: expected an object", key);
+      Reader inner{*found, key + ".", {}};
+      value.Fields(inner);
+      inner.Finish();
+    } else {
+      ReadField(key, *found, value);
+      CheckLimit(key, value, limit);
+    }
+  }
+  // An unknown key is a ConfigError (CONFIG_UNKNOWN_KEY) that offers the nearest known one.
+  void Finish() const;
+};
+
+}  // namespace internal
+
+template <typename Options>
+Json ToJson(const Options& options) {
+  internal::Writer writer;
+  Options copy = options;
+  copy.Fields(writer);
+  return std::move(writer.json);
+}
+
+// Sets the fields that `json` names; strict. `source` (a file or a flag) starts the error's text.
+template <typename Options>
+void FromJson(const Json& json, Options& options, const std::string& source) {
+  if (!json.is_object()) throw ConfigError("CONFIG_TYPE", "{}: expected an object", source);
+  internal::Reader reader{json, source.empty() ? "" : source + ": ", {}};
+  options.Fields(reader);
+  reader.Finish();
+}
+
+}  // namespace genvinci

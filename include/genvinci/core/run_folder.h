@@ -1,0 +1,68 @@
+#pragma once
+
+#include <string>
+
+#include "genvinci/core/files.h"
+#include "genvinci/core/json.h"
+
+namespace genvinci {
+
+// What every command shares.
+struct CommonOptions {
+  std::string output;   // empty: the command's default place
+  int64_t seed = 0;
+  std::string device = "auto";
+  int64_t threads = 0;  // 0: all cores
+  bool quiet = false;
+  bool json = false;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("output", output, "where to write (default: see the command)");
+    v("seed", seed, "seed of every random stream");
+    v("device", device, "cpu, cuda, cuda:N or auto");
+    v("threads", threads, "compute threads, 0 for all cores");
+    v("quiet", quiet, "only warnings and errors on stderr");
+    v("json", json, "one machine-readable result line on stdout");
+  }
+};
+
+// One run: output/<dataset>/<kind>/<yymmdd_HHMMSS>/ with run.json, log.txt and metrics.jsonl. While the object lives,
+// the folder is locked (OverwriteError RUN_IN_USE for a second one; a dead process's lock is taken over) and log lines
+// go to its log.txt too.
+class RunFolder {
+ public:
+  // A new folder under `root` (default "output"), or exactly `output` where given. OverwriteError (OUTPUT_EXISTS) when
+  // `output` holds something already.
+  static RunFolder Create(const std::string& dataset, const std::string& kind, const std::string& output);
+  // An existing run, to be resumed.
+  static RunFolder Reopen(const fs::path& path);
+
+  RunFolder(RunFolder&&) noexcept;
+  RunFolder& operator=(RunFolder&&) = delete;
+  ~RunFolder();
+
+  const fs::path& path() const { return path_; }
+  // run.json: command line, resolved options, versions, seeds and `facts` (data fingerprints, ...). A resumed run
+  // keeps what its run.json said before under "earlier".
+  void WriteRunJson(const std::string& command, const Json& options, const Json& facts);
+  // Appends one object to metrics.jsonl.
+  void AppendMetrics(const Json& row);
+
+ private:
+  explicit RunFolder(fs::path path);
+  fs::path path_;
+  int lock_ = -1;
+};
+
+// The argument vector as given, for run.json; main sets it once.
+void SetCommandLine(const std::string& command_line);
+const std::string& CommandLine();
+
+// Finds what a flag names. A run: its folder, or its timestamp under output/<dataset>/<kind>/, or "latest" there.
+// MissingFileError (RUN_MISSING) names the runs that are there.
+fs::path ResolveRun(const std::string& dataset, const std::string& kind, const std::string& reference);
+// A dataset: a folder's path, or a name under dataset/. MissingFileError (DATASET_MISSING) names those that are there.
+fs::path ResolveDataset(const std::string& name_or_path);
+
+}  // namespace genvinci
