@@ -1,0 +1,1 @@
+// Carries the one precompiled header (torch/torch.h) that every target with LibTorch shares.

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include "genvinci/diffusion/diffusion_options.h"
+
+namespace genvinci {
+
+// The forward process q(x_t | x_0) = N(sqrt(abar_t) x_0, 1 - abar_t) (Ho et al. 2020), betas linear in sqrt.
+class NoiseSchedule {
+ public:
+  explicit NoiseSchedule(const DiffusionConfig& config);
+
+  int64_t steps() const { return alphas_cumprod_.size(0); }
+  const torch::Tensor& alphas_cumprod() const { return alphas_cumprod_; }  // (steps), float64 on the CPU
+  double AlphaCumprod(int64_t t) const;  // t = -1 gives 1
+
+  // x_t of latents x_0 (B, C, H, W) at timesteps_B (int64).
+  torch::Tensor AddNoise(const torch::Tensor& x0_BCHW, const torch::Tensor& noise_BCHW, const torch::Tensor& timesteps_B) const;
+
+ private:
+  torch::Tensor alphas_cumprod_;
+};
+
+}  // namespace genvinci

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "genvinci/core/json.h"
+#include "genvinci/diffusion/diffusion_options.h"
+#include "genvinci/diffusion/sampler.h"
+#include "genvinci/models/autoencoder.h"
+#include "genvinci/models/conditioner.h"
+#include "genvinci/models/gene_transformer.h"
+#include "genvinci/models/unet.h"
+
+namespace genvinci {
+
+// All that generation needs besides weights; kept in a fine-tuned checkpoint's state.json under "pipeline".
+struct PipelineConfig {
+  ModelOptions models;
+  DiffusionConfig diffusion;
+  int64_t img_size = 256;
+  std::vector<std::string> channels;
+  double condition_dropout = 0;  // as trained; 0: there is no null condition, so guidance must be 1
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("models", models, "model sizes");
+    v("diffusion", diffusion, "noise process and objective");
+    v("img_size", img_size, "px of the images", Range{1, 65536});
+    v("channels", channels, "names of the image channels");
+    v("condition_dropout", condition_dropout, "share of training profiles replaced by the null condition", Range{0, 1});
+  }
+};
+
+// Start noise, one stream a (seed, observation, sample).
+struct SampleKey {
+  int64_t seed = 0, observation = 0, sample = 0;
+};
+
+// Conditioner + UNet + autoencoder + sampler: what sample grids, generation and studies all use. A torch module whose
+// children are `transformer`, `conditioner`, `unet`, `autoencoder`; buffers `latent_mean`, `latent_scale` (latent
+// channels; SD's own: 0 and 0.18215) and parameters `null_context` (tokens, width), `null_time` (time_dim).
+class PipelineImpl : public torch::nn::Module {
+ public:
+  explicit PipelineImpl(const PipelineConfig& config);
+
+  const PipelineConfig& config() const { return config_; }
+  const NoiseSchedule& schedule() const { return schedule_; }
+  const Objective& objective() const { return objective_; }
+
+  // Pads a batch of token lists to the longest (or to max_tokens where the conditioner needs it): (B, L) int64.
+  torch::Tensor PadTokens(const std::vector<std::vector<int32_t>>& tokens) const;
+  Condition Encode(const torch::Tensor& tokens_BL);
+  Condition Null(int64_t batch) const;
+  // Where drop_B (bool) is true the null condition replaces both paths.
+  Condition Drop(const Condition& condition, const torch::Tensor& drop_B) const;
+
+  // Images in [-1, 1] <-> latents of zero mean and unit variance a channel.
+  torch::Tensor Normalise(const torch::Tensor& latents_BCHW) const;    // (z - mean) * scale
+  torch::Tensor Denormalise(const torch::Tensor& latents_BCHW) const;
+  torch::Tensor DecodeImages(const torch::Tensor& normalised_BCHW);    // clamped to [-1, 1]
+
+  // Fine-tuning's loss of each observation (B): weighted squared error of the prediction at given times and noise.
+  torch::Tensor Loss(const torch::Tensor& normalised_BCHW, const Condition& condition, const torch::Tensor& timesteps_B,
+                     const torch::Tensor& noise_BCHW);
+
+  // Normalised latents for each key; same numbers at any batch size within 1e-4, bit-identical at equal batching.
+  torch::Tensor Sample(const Condition& condition, const std::vector<SampleKey>& keys, const SamplerOptions& options);
+  // The same from given start noise (B, C, H, W).
+  torch::Tensor SampleFrom(const Condition& condition, const torch::Tensor& noise_BCHW, const std::vector<SampleKey>& keys,
+                           const SamplerOptions& options);
+  torch::Tensor StartNoise(const std::vector<SampleKey>& keys) const;
+  // (C, H, W) of the latents.
+  std::vector<int64_t> LatentShape() const;
+
+  GeneTransformer transformer{nullptr};
+  std::shared_ptr<ConditionerImpl> conditioner;
+  UNet unet{nullptr};
+  Autoencoder autoencoder{nullptr};
+  torch::Tensor latent_mean, latent_scale, null_context, null_time;
+
+ private:
+  PipelineConfig config_;
+  NoiseSchedule schedule_;
+  Objective objective_;
+};
+TORCH_MODULE(Pipeline);
+
+}  // namespace genvinci

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+
+#include "genvinci/core/options.h"
+#include "genvinci/core/run_folder.h"
+#include "genvinci/diffusion/diffusion_options.h"
+
+namespace genvinci {
+
+struct GenerateOptions {
+  CommonOptions common;
+  std::string dataset;
+  std::string checkpoint;
+  bool generate = false;
+  bool extract = false;
+  bool train = false, val = false, test = false;
+  int64_t num_samples = 5;
+  int64_t batch_size = 4;
+  int64_t limit = 0;
+  SamplerOptions sampling;
+  std::string noise;
+  bool save_latents = false;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("common", common, "");
+    v("dataset", dataset, "dataset folder or name");
+    v("checkpoint", checkpoint, "fine-tuning run (folder or timestamp) or one of its checkpoints");
+    v("generate", generate, "draw images (the default)");
+    v("extract", extract, "write embeddings instead");
+    v("train", train, "of the training part");
+    v("val", val, "of the validation part");
+    v("test", test, "of the test part (the default)");
+    v("num_samples", num_samples, "images a profile", Range{1, 1e6});
+    v("batch_size", batch_size, "images drawn at once", Range{1, 1e6});
+    v("limit", limit, "only the first so many observations (0: all)", Range{0, 1e12});
+    v("sampling", sampling, "sampler");
+    v("noise", noise, "safetensors file with start noise `noise` (observations, samples, C, H, W)");
+    v("save_latents", save_latents, "also write latents.safetensors");
+  }
+};
+
+}  // namespace genvinci

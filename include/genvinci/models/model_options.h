@@ -1,0 +1,122 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "genvinci/core/options.h"
+
+namespace genvinci {
+
+// BERT as Geneformer V1 has it (Theodoris et al. 2023); the defaults are the reference's.
+struct GeneTransformerConfig {
+  int64_t vocabulary_size = 25426;
+  int64_t hidden = 256;
+  int64_t layers = 6;
+  int64_t heads = 4;
+  int64_t feed_forward = 512;
+  int64_t max_tokens = 2048;
+  double dropout = 0.02;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("vocabulary_size", vocabulary_size, "tokens, with <pad> and <mask>", Range{3, 1e7});
+    v("hidden", hidden, "width", Range{1, 65536});
+    v("layers", layers, "number of layers", Range{1, 512});
+    v("heads", heads, "attention heads", Range{1, 1024});
+    v("feed_forward", feed_forward, "width of the feed-forward part", Range{1, 262144});
+    v("max_tokens", max_tokens, "positions; longer profiles are cut", Range{1, 65536});
+    v("dropout", dropout, "drop-out of attention and hidden", Range{0, 0.99});
+  }
+};
+
+// From the transformer's last hidden state to the UNet's context and the addition to its time embedding.
+struct ConditionerConfig {
+  std::string kind = "genvinci";
+  int64_t context_tokens = 77;
+  int64_t context_dim = 768;
+  int64_t time_dim = 1280;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("kind", kind, "genvinci (the reference's, all positions) or pooled (learned queries, no padding)",
+      Choices{{"genvinci", "pooled"}});
+    v("context_tokens", context_tokens, "length of the context", Range{1, 4096});
+    v("context_dim", context_dim, "width of the context", Range{1, 16384});
+    v("time_dim", time_dim, "width of the UNet's time embedding", Range{1, 16384});
+  }
+};
+
+// KL autoencoder of Stable Diffusion 1.5 (Rombach et al. 2022); the defaults are SD's KL-f8.
+struct AutoencoderConfig {
+  int64_t channels = 3;
+  int64_t base_channels = 128;
+  std::vector<int64_t> channel_mult = {1, 2, 4, 4};
+  int64_t res_blocks = 2;
+  int64_t latent_channels = 4;
+  int64_t space_to_depth = 1;
+  bool mid_attention = true;
+
+  // Pixels of the image to one of the latent, a side.
+  int64_t Factor() const { return space_to_depth << (channel_mult.size() - 1); }
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("channels", channels, "image channels", Range{1, 64});
+    v("base_channels", base_channels, "width at the first level; a multiple of 32 or below 32", Range{1, 4096});
+    v("channel_mult", channel_mult, "width of each level in units of base_channels; each level but the last halves");
+    v("res_blocks", res_blocks, "residual blocks a level (the decoder has one more)", Range{1, 16});
+    v("latent_channels", latent_channels, "channels of the latent", Range{1, 256});
+    v("space_to_depth", space_to_depth, "pixels folded into channels first, a side (1: none, as SD)", Range{1, 16});
+    v("mid_attention", mid_attention, "attention in the middle, as SD");
+  }
+};
+
+// UNet of Stable Diffusion 1.5; the defaults are SD's.
+struct UNetConfig {
+  int64_t latent_channels = 4;
+  int64_t model_channels = 320;
+  std::vector<int64_t> channel_mult = {1, 2, 4, 4};
+  int64_t res_blocks = 2;
+  std::vector<int64_t> attention_downsamples = {1, 2, 4};
+  int64_t heads = 8;
+  int64_t context_dim = 768;
+  int64_t space_to_depth = 1;
+  double dropout = 0;
+
+  int64_t TimeDim() const { return 4 * model_channels; }
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("latent_channels", latent_channels, "channels of the latent", Range{1, 256});
+    v("model_channels", model_channels, "width at the first level", Range{1, 8192});
+    v("channel_mult", channel_mult, "width of each level in units of model_channels");
+    v("res_blocks", res_blocks, "residual blocks a level (one more on the way up)", Range{1, 16});
+    v("attention_downsamples", attention_downsamples, "downsampling factors at which there is attention");
+    v("heads", heads, "attention heads", Range{1, 256});
+    v("context_dim", context_dim, "width of the context", Range{1, 16384});
+    v("space_to_depth", space_to_depth, "latent pixels folded into channels first, a side (1: none, as SD)", Range{1, 16});
+    v("dropout", dropout, "drop-out in residual blocks", Range{0, 0.99});
+  }
+};
+
+struct ModelOptions {
+  GeneTransformerConfig transformer;
+  ConditionerConfig conditioner;
+  AutoencoderConfig autoencoder;
+  UNetConfig unet;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("transformer", transformer, "gene transformer");
+    v("conditioner", conditioner, "conditioner");
+    v("autoencoder", autoencoder, "autoencoder");
+    v("unet", unet, "UNet");
+  }
+};
+
+// "tiny" (tests), "small" (a laptop's CPU, 64 px), "base" (one GPU, 128-256 px), "genvinci-sd15" (the reference).
+inline const std::vector<std::string> kModelSizes = {"tiny", "small", "base", "genvinci-sd15"};
+// ConfigError (MODEL_SIZE) for another name.
+ModelOptions ModelPreset(const std::string& size);
+
+}  // namespace genvinci

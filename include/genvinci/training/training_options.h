@@ -1,0 +1,140 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "genvinci/core/options.h"
+#include "genvinci/core/run_folder.h"
+#include "genvinci/diffusion/diffusion_options.h"
+#include "genvinci/models/model_options.h"
+
+namespace genvinci {
+
+// What every training command has.
+struct TrainingOptions {
+  int64_t epochs = 0;
+  int64_t max_steps = 0;
+  double max_minutes = 0;
+  int64_t batch_size = 16;
+  double lr = 5e-5;
+  double weight_decay = 0.001;
+  int64_t warmup_steps = 0;
+  std::string decay = "linear";
+  double grad_clip = 0.5;
+  int64_t accumulate = 1;
+  double ema_decay = 0;
+  int64_t save_steps = 0;
+  int64_t eval_steps = 0;
+  int64_t log_steps = 20;
+  std::string resume;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("epochs", epochs, "passes over the training part (0: by max_steps)", Range{0, 1e9});
+    v("max_steps", max_steps, "optimizer steps (0: by epochs)", Range{0, 1e12});
+    v("max_minutes", max_minutes, "stop after this time (schedules still count steps); 0: no limit", Range{0, 1e9});
+    v("batch_size", batch_size, "observations a step", Range{1, 1e6});
+    v("lr", lr, "learning rate", Range{1e-12, 10});
+    v("weight_decay", weight_decay, "AdamW's weight decay", Range{0, 10});
+    v("warmup_steps", warmup_steps, "linear warm-up", Range{0, 1e9});
+    v("decay", decay, "learning rate after warm-up", Choices{{"linear", "cosine", "constant"}});
+    v("grad_clip", grad_clip, "largest gradient norm, 0 = off", Range{0, 1e9});
+    v("accumulate", accumulate, "batches to one optimizer step", Range{1, 1e6});
+    v("ema_decay", ema_decay, "decay of the averaged weights, 0 = none", Range{0, 0.999999});
+    v("save_steps", save_steps, "checkpoint every so many steps (0: each epoch)", Range{0, 1e12});
+    v("eval_steps", eval_steps, "evaluate every so many steps (0: each epoch)", Range{0, 1e12});
+    v("log_steps", log_steps, "log every so many steps", Range{1, 1e9});
+    v("resume", resume, "auto, or a run to go on with");
+  }
+};
+
+struct PretrainOptions {
+  CommonOptions common;
+  std::string dataset;
+  std::string lengths_file;
+  std::string model = "small";
+  GeneTransformerConfig transformer;
+  TrainingOptions training;
+  std::string vocabulary;
+  double mask_probability = 0.15;
+  std::optional<double> dropout;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("common", common, "");
+    v("dataset", dataset, "dataset folder or name, or a Geneformer .dataset folder");
+    v("lengths_file", lengths_file, "pickle with the lengths of a .dataset folder");
+    v("model", model, "model size", Choices{kModelSizes});
+    v("transformer", transformer, "gene transformer");
+    v("training", training, "training");
+    v("vocabulary", vocabulary, "Geneformer's pickles (folder) or JSON; default: the built-in V1 table");
+    v("mask_probability", mask_probability, "share of tokens that are masked", Range{0.001, 0.9});
+    v("dropout", dropout, "drop-out of the transformer", Range{0, 0.99});
+  }
+};
+
+struct AutoencoderOptions {
+  CommonOptions common;
+  std::string dataset;
+  std::string model = "small";
+  int64_t img_size = 0;
+  AutoencoderConfig autoencoder;
+  TrainingOptions training;
+  double kl_weight = 1e-6;
+  double l1_weight = 1;
+  double l2_weight = 1;
+  double edge_weight = 0;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("common", common, "");
+    v("dataset", dataset, "dataset folder or name");
+    v("model", model, "model size", Choices{kModelSizes});
+    v("img_size", img_size, "px of the images (0: as stored)", Range{0, 65536});
+    v("autoencoder", autoencoder, "autoencoder");
+    v("training", training, "training");
+    v("kl_weight", kl_weight, "weight of the KL term", Range{0, 1e3});
+    v("l1_weight", l1_weight, "weight of the absolute error", Range{0, 1e3});
+    v("l2_weight", l2_weight, "weight of the squared error", Range{0, 1e3});
+    v("edge_weight", edge_weight, "weight of the absolute error of image gradients", Range{0, 1e3});
+  }
+};
+
+struct FinetuneOptions {
+  CommonOptions common;
+  std::string dataset;
+  std::string model = "small";
+  std::string pretrain_mlm_path;
+  std::string autoencoder_path;
+  int64_t img_size = 0;
+  ModelOptions models;
+  DiffusionConfig diffusion;
+  SamplerOptions sampling;
+  TrainingOptions training;
+  std::string vocabulary;
+  double condition_dropout = 0.1;
+  double gene_dropout = 0;
+  int64_t grid_samples = 2;
+  std::optional<double> dropout;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("common", common, "");
+    v("dataset", dataset, "dataset folder or name");
+    v("model", model, "model size", Choices{kModelSizes});
+    v("pretrain_mlm_path", pretrain_mlm_path, "pretraining run (folder or timestamp); empty: from scratch");
+    v("autoencoder_path", autoencoder_path, "autoencoder run (folder or timestamp)");
+    v("img_size", img_size, "px of the images (0: as stored)", Range{0, 65536});
+    v("models", models, "model sizes");
+    v("diffusion", diffusion, "noise process and objective");
+    v("sampling", sampling, "how sample grids are drawn");
+    v("training", training, "training");
+    v("vocabulary", vocabulary, "Geneformer's pickles (folder) or JSON; default: that of the pretraining run");
+    v("condition_dropout", condition_dropout, "share of profiles replaced by the null condition", Range{0, 1});
+    v("gene_dropout", gene_dropout, "share of tokens left out of a training profile", Range{0, 0.9});
+    v("grid_samples", grid_samples, "samples a profile in the grids", Range{1, 16});
+    v("dropout", dropout, "drop-out of the transformer", Range{0, 0.99});
+  }
+};
+
+}  // namespace genvinci

@@ -1,0 +1,104 @@
+#include "genvinci/cli/run.h"
+
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <iostream>
+
+#include "genvinci/cli/subcommand.h"
+#include "genvinci/commands/entry.h"
+#include "genvinci/core/files.h"
+#include "genvinci/core/log.h"
+#include "genvinci/core/version.h"
+
+namespace genvinci {
+namespace {
+
+constexpr const char* kDescription =
+    "genvinci draws a cell or a piece of tissue from its gene expression.\n"
+    "For research use only, not for diagnosis. Start with: genvinci demo";
+
+std::string Joined(int argc, const char* const* argv) {
+  std::vector<std::string> words;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = !word.empty() && word.find_first_of(" \t\n'\"\\$&|;<>()*?[]#~`!{}") == std::string::npos;
+    words.push_back(plain ? word : "'" + word + "'");
+  }
+  return JoinText(words, " ");
+}
+
+// Beside the build's bin/ in lib/, or where `cmake --install` puts it.
+fs::path FindLibrary() {
+  const fs::path bin = fs::read_symlink("/proc/self/exe").parent_path();
+  for (const char* place : {"../lib/genvinci/libgenvinci.so", "../lib/libgenvinci.so"}) {
+    if (fs::exists(bin / place)) return fs::canonical(bin / place);
+  }
+  throw MissingFileError("LIBRARY_MISSING", "libgenvinci.so is not beside {}: build or install again", bin.string());
+}
+
+// LibTorch loads here and not at the program's start, so that --help takes milliseconds.
+int RunInLibrary(const Json& request) {
+  const fs::path path = FindLibrary();
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) throw IoError("LIBRARY_LOAD", "{}: {}: install again", path.string(), dlerror());
+  const auto entry = reinterpret_cast<CommandEntry*>(dlsym(library, kCommandEntryName));
+  if (!entry) throw IoError("LIBRARY_LOAD", "{}: {}: install again", path.string(), dlerror());
+  return entry(request.dump().c_str());
+}
+
+[[noreturn]] void ThrowUsage(const CLI::App& root, const CLI::ParseError& error) {
+  std::vector<std::string> known;
+  const CLI::App* app = &root;
+  for (const CLI::App* sub : root.get_subcommands()) app = sub;
+  for (const CLI::Option* option : app->get_options())
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  if (app == &root)
+    for (const CLI::App* sub : root.get_subcommands({})) known.push_back(sub->get_name());
+  std::string word = error.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
+    const std::vector<std::string> extra = app->remaining(/*recurse=*/true);
+    word = extra.empty() ? word : extra.front();
+    throw UsageError("FLAG_UNKNOWN", "genvinci {}: '{}' is not known{}", app == &root ? "" : app->get_name(), word,
+                     DidYouMean(SplitText(word, '=').front(), known));
+  }
+  throw UsageError("USAGE", "genvinci {}: {}", app == &root ? "" : app->get_name(), word);
+}
+
+int Dispatch(int argc, const char* const* argv) {
+  CLI::App root{kDescription, "genvinci"};
+  root.set_version_flag("--version", [] { return fmt::format("genvinci {}\n{}", kVersion, BuildInfo()); });
+  root.require_subcommand(1);
+  const auto subcommands = MakeSubcommands(root);
+  try {
+    if (argc < 2) throw CLI::CallForHelp();
+    root.parse(argc, argv);
+  } catch (const CLI::Success& help) {  // --help and --version come as exceptions
+    return root.exit(help);
+  } catch (const CLI::ParseError& error) {
+    ThrowUsage(root, error);
+  }
+  for (const auto& subcommand : subcommands) {
+    if (!subcommand->app().parsed()) continue;
+    return RunInLibrary({{"command", subcommand->app().get_name()},
+                         {"options", subcommand->Given()},
+                         {"command_line", Joined(argc, argv)}});
+  }
+  throw InternalError("NO_COMMAND", "no subcommand was parsed");
+}
+
+}  // namespace
+
+int RunCommandLine(int argc, const char* const* argv) {
+  try {
+    return Dispatch(argc, argv);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s\n", error.Line().c_str());
+    return static_cast<int>(error.exit_code());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "genvinci: error[BUG]: %s: please report this\n", error.what());
+    return static_cast<int>(ExitCode::kBug);
+  }
+}
+
+}  // namespace genvinci
