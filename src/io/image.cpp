@@ -50,8 +50,8 @@ bool RunDecoder(const Work& work) {
 }
 
 void RequireDecoded(bool decoded, const cv::Mat& mat, const ImageInfo& info, const fs::path& path) {
-  const bool expected = decoded && mat.cols == info.width && mat.rows == info.height &&
-                        mat.depth() == (info.bits == 16 ? CV_16U : CV_8U);
+  const bool expected =
+      decoded && mat.cols == info.width && mat.rows == info.height && mat.depth() == (info.bits == 16 ? CV_16U : CV_8U);
   if (!expected) {
     throw DataError("IMAGE_DECODE", "{}: the {} data of {} x {} px cannot be decoded: save the image again",
                     path.string(), info.format, info.width, info.height);
@@ -80,8 +80,9 @@ Image DecodePages(const std::vector<int>& pages, const ImageInfo& info, const fs
   cv::Mat all = AsMat(image);
   for (size_t channel = 0; channel < pages.size(); ++channel) {
     std::vector<cv::Mat> page;
-    const bool done = RunDecoder(
-        [&] { return cv::imreadmulti(path.string(), page, pages[channel], 1, cv::IMREAD_UNCHANGED) && page.size() == 1; });
+    const bool done = RunDecoder([&] {
+      return cv::imreadmulti(path.string(), page, pages[channel], 1, cv::IMREAD_UNCHANGED) && page.size() == 1;
+    });
     RequireDecoded(done && page[0].channels() == 1, done ? page[0] : cv::Mat(), info, path);
     cv::insertChannel(page[0], all, static_cast<int>(channel));
   }
@@ -124,7 +125,8 @@ Image ReadImage(const fs::path& path, int64_t pixel_cap) {
 }
 
 void WritePng(const fs::path& path, const Image& image, const std::vector<std::pair<std::string, std::string>>& text) {
-  GENVINCI_CHECK(image.channels == 1 || image.channels == 3 || image.channels == 4, "a PNG of {} channels", image.channels);
+  GENVINCI_CHECK(image.channels == 1 || image.channels == 3 || image.channels == 4, "a PNG of {} channels",
+                 image.channels);
   const std::vector<uint8_t> encoded = Encode(".png", image, {});
   constexpr size_t kSignatureAndHeader = 8 + 25;
   std::vector<uint8_t> file(encoded.begin(), encoded.begin() + kSignatureAndHeader);

@@ -39,8 +39,9 @@ void RequireDrawable(const Image& image) {
 }  // namespace
 
 Image Crop(const Image& image, int64_t x, int64_t y, int64_t width, int64_t height) {
-  GENVINCI_CHECK(x >= 0 && y >= 0 && width >= 0 && height >= 0 && width <= image.width - x && height <= image.height - y,
-                 "crop {} x {} at ({}, {}) of {} x {}", width, height, x, y, image.width, image.height);
+  GENVINCI_CHECK(
+      x >= 0 && y >= 0 && width >= 0 && height >= 0 && width <= image.width - x && height <= image.height - y,
+      "crop {} x {} at ({}, {}) of {} x {}", width, height, x, y, image.width, image.height);
   Image out(width, height, image.channels, image.bits);
   const size_t row = static_cast<size_t>(width * image.channels * (image.bits / 8));
   for (int64_t i = 0; i < height && row > 0; ++i) std::memcpy(out.At(0, i), image.At(x, y + i), row);
@@ -48,8 +49,8 @@ Image Crop(const Image& image, int64_t x, int64_t y, int64_t width, int64_t heig
 }
 
 Image Resize(const Image& image, int64_t width, int64_t height) {
-  GENVINCI_CHECK(image.width > 0 && image.height > 0 && width > 0 && height > 0, "resize {} x {} to {} x {}", image.width,
-                 image.height, width, height);
+  GENVINCI_CHECK(image.width > 0 && image.height > 0 && width > 0 && height > 0, "resize {} x {} to {} x {}",
+                 image.width, image.height, width, height);
   if (width == image.width && height == image.height) return image;
   const bool narrower = width < image.width, lower = height < image.height;
   // The area average would interpolate linearly along a side that grows, so shrink first.

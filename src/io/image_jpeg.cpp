@@ -77,7 +77,8 @@ ImageInfo Walk(const ImageBytes& file, bool whole) {
     offset += length;
     if (marker != kStartOfScan) continue;
     if (++scans > kMostScans) {
-      throw DataError("IMAGE_SCANS", "{}: over {} JPEG scans: save the image as a baseline JPEG", file.name(), kMostScans);
+      throw DataError("IMAGE_SCANS", "{}: over {} JPEG scans: save the image as a baseline JPEG", file.name(),
+                      kMostScans);
     }
     offset = SkipScanData(file, offset);
   }

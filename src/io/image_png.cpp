@@ -1,10 +1,11 @@
+#include "image_png.h"
+
 #include <zlib.h>
 
 #include <algorithm>
 #include <string_view>
 
 #include "genvinci/core/error.h"
-#include "image_png.h"
 
 namespace genvinci::internal {
 namespace {
@@ -24,8 +25,8 @@ std::string Inflate(std::span<const uint8_t> deflated, const std::string& name) 
   const int status =
       uncompress(reinterpret_cast<Bytef*>(text.data()), &length, deflated.data(), static_cast<uLong>(deflated.size()));
   if (status == Z_BUF_ERROR && length > kLongestText) {
-    throw DataError("IMAGE_TEXT", "{}: a PNG text chunk inflates to more than {} bytes: save the image without it", name,
-                    kLongestText);
+    throw DataError("IMAGE_TEXT", "{}: a PNG text chunk inflates to more than {} bytes: save the image without it",
+                    name, kLongestText);
   }
   if (status != Z_OK) {
     throw DataError("IMAGE_TEXT", "{}: a PNG text chunk does not inflate: save the image without it", name);
@@ -69,8 +70,8 @@ void VisitPngChunks(const ImageBytes& file, const std::function<bool(const PngCh
     chunk.type.assign(chunk.whole.begin() + 4, chunk.whole.begin() + 8);
     const uLong crc = crc32_z(0, chunk.whole.data() + 4, length + 4);
     if (crc != file.BigEndian(offset + 8 + length, 4)) {
-      throw DataError("IMAGE_CRC", "{}: the checksum of chunk {} at offset {} is wrong: copy the file again", file.name(),
-                      chunk.type, offset);
+      throw DataError("IMAGE_CRC", "{}: the checksum of chunk {} at offset {} is wrong: copy the file again",
+                      file.name(), chunk.type, offset);
     }
     if (!visit(chunk) || chunk.type == "IEND") return;
     offset += length + 12;
@@ -108,7 +109,8 @@ ImageInfo PngInfo(const ImageBytes& file) {
       info.channels = 4;
       break;
     default:
-      throw DataError("IMAGE_STRUCTURE", "{}: PNG colour type {} does not exist: save the image again", file.name(), colour);
+      throw DataError("IMAGE_STRUCTURE", "{}: PNG colour type {} does not exist: save the image again", file.name(),
+                      colour);
   }
   return info;
 }

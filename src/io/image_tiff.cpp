@@ -117,11 +117,15 @@ ImageInfo PageInfo(const Page& page, const std::string& name) {
   const uint64_t bits = ValueOf(page, kBits, 1), samples = ValueOf(page, kSamples, 1);
   const uint64_t format = ValueOf(page, kSampleFormat, 1);
   if ((bits != 8 && bits != 16) || format != 1) {
-    throw DataError("IMAGE_DEPTH", "{}: {} bits a sample of {} numbers, 8 or 16 bits unsigned are read: convert it", name,
-                    bits, format == 3 ? "floating" : format == 2 ? "signed" : "unsigned");
+    throw DataError("IMAGE_DEPTH", "{}: {} bits a sample of {} numbers, 8 or 16 bits unsigned are read: convert it",
+                    name, bits,
+                    format == 3   ? "floating"
+                    : format == 2 ? "signed"
+                                  : "unsigned");
   }
   if (samples != 1 && samples != 3 && samples != 4) {
-    throw DataError("IMAGE_CHANNELS", "{}: {} samples a pixel, 1, 3 or 4 are read: save one channel a page", name, samples);
+    throw DataError("IMAGE_CHANNELS", "{}: {} samples a pixel, 1, 3 or 4 are read: save one channel a page", name,
+                    samples);
   }
   constexpr uint64_t kPalette = 3;
   info.bits = static_cast<int>(bits);
@@ -136,7 +140,8 @@ void CheckPage(const Page& page, const ImageInfo& info, const ImageBytes& file) 
   const bool tiled = page.count(kTileWidth) + page.count(kTileHeight) + page.count(kTileOffsets) > 0;
   const auto width = static_cast<uint64_t>(info.width), height = static_cast<uint64_t>(info.height);
   const uint64_t part_width = tiled ? ValueOf(page, kTileWidth, 0) : width;
-  const uint64_t part_height = tiled ? ValueOf(page, kTileHeight, 0) : std::min(ValueOf(page, kRowsPerStrip, height), height);
+  const uint64_t part_height =
+      tiled ? ValueOf(page, kTileHeight, 0) : std::min(ValueOf(page, kRowsPerStrip, height), height);
   constexpr uint64_t kLargestTile = uint64_t{1} << 16;
   if (part_width == 0 || part_height == 0 || (tiled && std::max(part_width, part_height) > kLargestTile)) {
     throw DataError("IMAGE_STRUCTURE", "{}: TIFF tiles or strips of {} x {} px: save the image again", file.name(),
@@ -146,9 +151,11 @@ void CheckPage(const Page& page, const ImageInfo& info, const ImageBytes& file) 
   const uint64_t parts = ((width + part_width - 1) / part_width) * ((height + part_height - 1) / part_height) * planes;
   const auto offsets = page.find(tiled ? kTileOffsets : kStripOffsets);
   const auto lengths = page.find(tiled ? kTileBytes : kStripBytes);
-  if (offsets == page.end() || lengths == page.end() || offsets->second.size() < parts || lengths->second.size() < parts) {
-    throw DataError("IMAGE_STRUCTURE", "{}: the TIFF page needs {} strips or tiles and lists fewer: save the image again",
-                    file.name(), parts);
+  if (offsets == page.end() || lengths == page.end() || offsets->second.size() < parts ||
+      lengths->second.size() < parts) {
+    throw DataError("IMAGE_STRUCTURE",
+                    "{}: the TIFF page needs {} strips or tiles and lists fewer: save the image again", file.name(),
+                    parts);
   }
   uint64_t stored = 0;
   for (uint64_t i = 0; i < parts; ++i) {
@@ -157,8 +164,8 @@ void CheckPage(const Page& page, const ImageInfo& info, const ImageBytes& file) 
   }
   const uint64_t needed = width * height * samples * (info.bits / 8);
   if (needed > stored * (ValueOf(page, kCompression, 1) == 1 ? 1 : kCodecRatio)) {
-    throw DataError("IMAGE_CUT", "{}: {} bytes of pixels cannot be in {} stored bytes: copy the file again", file.name(),
-                    needed, stored);
+    throw DataError("IMAGE_CUT", "{}: {} bytes of pixels cannot be in {} stored bytes: copy the file again",
+                    file.name(), needed, stored);
   }
 }
 
@@ -177,8 +184,9 @@ ImageInfo TiffInfo(const ImageBytes& file) {
   for (const Page& page : pages) {
     const ImageInfo other = PageInfo(page, file.name());
     if (other.width != info.width || other.height != info.height || other.bits != info.bits || other.channels != 1) {
-      throw DataError("IMAGE_PAGES", "{}: {} pages, read only where each is one channel of the same size: save one image",
-                      file.name(), pages.size());
+      throw DataError("IMAGE_PAGES",
+                      "{}: {} pages, read only where each is one channel of the same size: save one image", file.name(),
+                      pages.size());
     }
   }
   info.channels = static_cast<int64_t>(pages.size());

@@ -80,7 +80,8 @@ std::string Deflate(const std::string& data) {
 }
 
 // `rows` holds the filter byte of each row.
-std::string Png(uint64_t width, uint64_t height, int bits, int colour, const std::string& rows, const std::string& more = "") {
+std::string Png(uint64_t width, uint64_t height, int bits, int colour, const std::string& rows,
+                const std::string& more = "") {
   return "\x89PNG\r\n\x1a\n" +
          Chunk("IHDR", Number(width, 4, true) + Number(height, 4, true) + static_cast<char>(bits) +
                            static_cast<char>(colour) + std::string(3, '\0')) +
@@ -166,8 +167,9 @@ TEST_F(ImageTest, ChannelsAreRedGreenBlue) {
   // Written by hand, so that a swap both ways would show.
   const std::string rows("\0\xff\x80\x01", 4);
   EXPECT_THAT(ReadImage(Write("a.png", Png(1, 1, 8, 2, rows))).bytes, ElementsAre(255, 128, 1));
-  const std::string red = GreyTiff({{256, 3, {1}}, {257, 3, {1}}, {258, 3, {8, 8, 8}}, {262, 3, {2}}, {277, 3, {3}}, {279, 4, {3}}},
-                                   std::string("\xff\x80\x01", 3) + "?");
+  const std::string red =
+      GreyTiff({{256, 3, {1}}, {257, 3, {1}}, {258, 3, {8, 8, 8}}, {262, 3, {2}}, {277, 3, {3}}, {279, 4, {3}}},
+               std::string("\xff\x80\x01", 3) + "?");
   EXPECT_THAT(ReadImage(Write("a.tif", red)).bytes, ElementsAre(255, 128, 1));
 
   Image image(16, 16, 3);
@@ -341,7 +343,8 @@ TEST_F(ImageTest, EmptyAndCut) {
     const std::string whole = Read(folder_ / name);
     for (size_t length = 4; length < whole.size(); length += 1 + whole.size() / 61) {
       const std::string error = ReadError(Write(std::string("cut_") + name, whole.substr(0, length)));
-      EXPECT_TRUE(error == "IMAGE_CUT" || (length < 8 && error == "IMAGE_FORMAT")) << name << " " << length << " " << error;
+      EXPECT_TRUE(error == "IMAGE_CUT" || (length < 8 && error == "IMAGE_FORMAT"))
+          << name << " " << length << " " << error;
     }
   }
 }
@@ -372,8 +375,10 @@ TEST_F(ImageTest, TheSignatureCounts) {
 }
 
 TEST_F(ImageTest, TiffStructure) {
-  EXPECT_EQ(ReadImage(Write("good.tif", GreyTiff({}))).bytes, (std::vector<uint8_t>{'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'}));
-  const std::vector<TiffTag> tile = {{273, 4, {}}, {279, 4, {}}, {322, 3, {0}}, {323, 3, {0}}, {324, 4, {8}}, {325, 4, {8}}};
+  EXPECT_EQ(ReadImage(Write("good.tif", GreyTiff({}))).bytes,
+            (std::vector<uint8_t>{'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'}));
+  const std::vector<TiffTag> tile = {{273, 4, {}},  {279, 4, {}},  {322, 3, {0}},
+                                     {323, 3, {0}}, {324, 4, {8}}, {325, 4, {8}}};
   EXPECT_EQ(ReadError(Write("tile.tif", GreyTiff(tile))), "IMAGE_STRUCTURE");
   EXPECT_EQ(ReadError(Write("loop.tif", GreyTiff({}, "abcdefgh", 16))), "IMAGE_STRUCTURE");
   EXPECT_EQ(ReadError(Write("strip.tif", GreyTiff({{273, 4, {0xFFFFFFF0}}}))), "IMAGE_CUT");
@@ -408,14 +413,16 @@ TEST_F(ImageTest, PngChecksumsAndInflatedText) {
   const fs::path path = Write("c.png", Png(1, 1, 8, 0, std::string(2, '\0'), bomb));
   EXPECT_EQ(ReadError(path), "IMAGE_TEXT");
   EXPECT_THROW(ReadPngText(path), DataError);
-  const std::string no_pixels = "\x89PNG\r\n\x1a\n" + good.substr(8, 25) + Chunk("IDAT", "not deflated, but long enough to be so") + Chunk("IEND", "");
+  const std::string no_pixels = "\x89PNG\r\n\x1a\n" + good.substr(8, 25) +
+                                Chunk("IDAT", "not deflated, but long enough to be so") + Chunk("IEND", "");
   EXPECT_EQ(ReadError(Write("d.png", no_pixels)), "IMAGE_DECODE");
 }
 
 TEST_F(ImageTest, DepthsAndChannelsThatAreNotRead) {
   const std::string wide(64, 'x');
   EXPECT_EQ(ReadError(Write("16.tif", GreyTiff({{258, 3, {16}}, {279, 4, {16}}}, wide))), "");
-  EXPECT_EQ(ReadError(Write("float.tif", GreyTiff({{258, 3, {32}}, {279, 4, {32}}, {339, 3, {3}}}, wide))), "IMAGE_DEPTH");
+  EXPECT_EQ(ReadError(Write("float.tif", GreyTiff({{258, 3, {32}}, {279, 4, {32}}, {339, 3, {3}}}, wide))),
+            "IMAGE_DEPTH");
   EXPECT_EQ(ReadError(Write("signed.tif", GreyTiff({{339, 3, {2}}}))), "IMAGE_DEPTH");
   const std::vector<TiffTag> five = {{258, 3, {8, 8, 8, 8, 8}}, {277, 3, {5}}, {279, 4, {40}}};
   EXPECT_EQ(ReadError(Write("five.tif", GreyTiff(five, wide))), "IMAGE_CHANNELS");
@@ -466,7 +473,8 @@ TEST(RealHer2st, TheWholeSectionIsRead) {
   // Eosin and haematoxylin leave a tissue's green lowest.
   double red = 0, green = 0;
   for (int64_t y = info.height / 3; y < 2 * info.height / 3; y += 7) {
-    for (int64_t x = info.width / 3; x < 2 * info.width / 3; x += 7) red += image.At(x, y)[0], green += image.At(x, y)[1];
+    for (int64_t x = info.width / 3; x < 2 * info.width / 3; x += 7)
+      red += image.At(x, y)[0], green += image.At(x, y)[1];
   }
   EXPECT_GT(red, green);
 }

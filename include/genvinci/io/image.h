@@ -41,7 +41,8 @@ inline constexpr int64_t kDefaultPixelCap = int64_t{1} << 28;
 ImageInfo ReadImageInfo(const fs::path& path);
 Image ReadImage(const fs::path& path, int64_t pixel_cap = kDefaultPixelCap);
 
-// All writers are atomic. PNG (1, 3, 4 channels), with text chunks: keyword (ASCII, 1 to 79 characters) and text (UTF-8).
+// All writers are atomic. PNG (1, 3, 4 channels), with text chunks: keyword (ASCII, 1 to 79 characters) and text
+// (UTF-8).
 void WritePng(const fs::path& path, const Image& image,
               const std::vector<std::pair<std::string, std::string>>& text = {});
 std::vector<std::pair<std::string, std::string>> ReadPngText(const fs::path& path);
@@ -53,11 +54,10 @@ void WriteTiff(const fs::path& path, const Image& image);
 Image Crop(const Image& image, int64_t x, int64_t y, int64_t width, int64_t height);
 // Area average when shrinking, bicubic when enlarging.
 Image Resize(const Image& image, int64_t width, int64_t height);
-// Anti-aliased (8 bits) circle outline around (x, y), and ASCII text in capitals of `size` px with its left upper corner
-// at (x, y), for overlays and grids; up to 4 channels. What lies outside is cut off.
+// Anti-aliased (8 bits) circle outline around (x, y), and ASCII text in capitals of `size` px with its left upper
+// corner at (x, y), for overlays and grids; up to 4 channels. What lies outside is cut off.
 void DrawCircle(Image& image, double x, double y, double radius, std::array<uint8_t, 3> rgb, int thickness);
-void DrawText(Image& image, const std::string& text, int64_t x, int64_t y, double size,
-              std::array<uint8_t, 3> rgb);
+void DrawText(Image& image, const std::string& text, int64_t x, int64_t y, double size, std::array<uint8_t, 3> rgb);
 // Copies `part` into `image` with its left upper corner at (x, y); it must fit and have the same channels and bits.
 void Paste(Image& image, const Image& part, int64_t x, int64_t y);
 
