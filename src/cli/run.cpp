@@ -55,20 +55,20 @@ int RunInLibrary(const Json& request) {
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   if (app == &root)
     for (const CLI::App* sub : root.get_subcommands({})) known.push_back(sub->get_name());
+  const std::string name = app == &root ? "genvinci" : "genvinci " + app->get_name();
   std::string word = error.what();
   if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
     const std::vector<std::string> extra = app->remaining(/*recurse=*/true);
     word = extra.empty() ? word : extra.front();
-    throw UsageError("FLAG_UNKNOWN", "genvinci {}: '{}' is not known{}", app == &root ? "" : app->get_name(), word,
+    throw UsageError("FLAG_UNKNOWN", "{}: '{}' is not known{}", name, word,
                      DidYouMean(SplitText(word, '=').front(), known));
   }
-  throw UsageError("USAGE", "genvinci {}: {}", app == &root ? "" : app->get_name(), word);
+  throw UsageError("USAGE", "{}: {}", name, word);
 }
 
 int Dispatch(int argc, const char* const* argv) {
   CLI::App root{kDescription, "genvinci"};
   root.set_version_flag("--version", [] { return fmt::format("genvinci {}\n{}", kVersion, BuildInfo()); });
-  root.require_subcommand(1);
   const auto subcommands = MakeSubcommands(root);
   try {
     if (argc < 2) throw CLI::CallForHelp();
@@ -84,7 +84,7 @@ int Dispatch(int argc, const char* const* argv) {
                          {"options", subcommand->Given()},
                          {"command_line", Joined(argc, argv)}});
   }
-  throw InternalError("NO_COMMAND", "no subcommand was parsed");
+  throw UsageError("USAGE", "genvinci: no command given: see genvinci --help");
 }
 
 }  // namespace

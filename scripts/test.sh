@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# One command: installs what is missing, builds with warnings as errors, checks the layers, and runs the tests.
+# Arguments go to ctest (such as -L unit or -R io).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+./scripts/setup.sh --tests --build dev
+./scripts/check_layers
+ctest --test-dir build/dev --output-on-failure --parallel 2 "$@"

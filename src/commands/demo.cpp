@@ -1,0 +1,117 @@
+#include "genvinci/commands/demo.h"
+
+#include <cmath>
+
+#include "genvinci/commands/resolve.h"
+#include "genvinci/core/log.h"
+#include "genvinci/core/progress.h"
+#include "genvinci/core/text.h"
+#include "genvinci/data/prepare.h"
+#include "genvinci/generation/generate.h"
+#include "genvinci/studies/evaluate.h"
+#include "genvinci/training/tasks.h"
+
+namespace genvinci {
+namespace {
+
+// How the demo's time is shared out, and how many steps fit in a minute of a two-core machine: the schedules count
+// steps, the minutes only stop a slower machine.
+struct Part {
+  double share;
+  double steps_per_minute;
+};
+constexpr Part kPretrain{0.08, 300};
+constexpr Part kAutoencoder{0.30, 450};
+constexpr Part kFinetune{0.52, 350};
+
+class DemoRun {
+ public:
+  explicit DemoRun(const DemoOptions& options) : options_(options), start_(std::chrono::steady_clock::now()) {
+    root_ = options.common.output.empty() ? fs::path(".") : fs::path(options.common.output);
+    name_ = "virtual_" + std::to_string(options.common.seed);
+    for (int i = 2; fs::exists(root_ / "dataset" / name_); ++i)
+      name_ = fmt::format("virtual_{}_{}", options.common.seed, i);
+  }
+
+  Json Run() {
+    Prepare();
+    const std::string mlm = Train("pretrain", "mlm", kPretrain, {});
+    const std::string autoencoder = Train("autoencoder", "autoencoder", kAutoencoder, {});
+    const std::string ldm =
+        Train("finetune", "ldm", kFinetune, {{"pretrain_mlm_path", mlm}, {"autoencoder_path", autoencoder}});
+    return Score(ldm);
+  }
+
+ private:
+  Json Common(const std::string& output) const {
+    Json common = ToJson(options_.common);
+    common["output"] = output;
+    return common;
+  }
+  std::string Dataset() const { return (root_ / "dataset" / name_).string(); }
+
+  void Prepare() {
+    Log("demo 1/6: a virtual tissue of {} spots, whose genes cause its picture", options_.spots);
+    PrepareOptions prepare;
+    FromJson({{"common", Common(Dataset())},
+              {"technology", "virtual"},
+              {"split", "patient"},
+              {"img_size", 64},
+              {"spots", options_.spots}},
+             prepare, "");
+    genvinci::Prepare(prepare);
+  }
+
+  std::string Train(const std::string& command, const std::string& kind, const Part& part, Json given) {
+    const double minutes = options_.minutes * part.share;
+    const int64_t steps = std::max<int64_t>(8, std::llround(minutes * part.steps_per_minute));
+    Log("demo {}/6: {}, {} steps, at most {}", kind == "mlm" ? 2 : kind == "autoencoder" ? 3 : 4, command, steps,
+        HumanSeconds(60 * minutes));
+    given["common"] = Common((root_ / "output" / name_ / kind / "demo").string());
+    given["dataset"] = Dataset();
+    given["model"] = options_.model;
+    given["training"] = {{"max_steps", steps}, {"max_minutes", minutes}};
+    const Json result = command == "pretrain"      ? Pretrain(ResolvePretrain(given))
+                        : command == "autoencoder" ? TrainAutoencoder(ResolveAutoencoder(given))
+                                                   : Finetune(ResolveFinetune(given));
+    return result.at("run");
+  }
+
+  Json Score(const std::string& ldm) {
+    Log("demo 5/6: drawing {} images for each profile of the test part", options_.num_samples);
+    GenerateOptions generate;
+    FromJson({{"common", Common((fs::path(ldm) / "generated").string())},
+              {"dataset", Dataset()},
+              {"checkpoint", ldm},
+              {"num_samples", options_.num_samples},
+              {"batch_size", 32},
+              {"sampling", {{"steps", 20}, {"guidance", 2.0}}}},
+             generate, "");
+    const Json generated = Generate(generate);
+    Log("demo 6/6: scores");
+    EvaluateOptions evaluate;
+    FromJson({{"common", Common("")}, {"generated", generated.at("output")}}, evaluate, "");
+    const Json evaluation = Evaluate(evaluate);
+    const fs::path folder = generated.at("output").get<std::string>();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    Log("demo: done in {}", HumanSeconds(seconds));
+    return {{"pictures", (folder / "evaluation.png").string()},
+            {"grid", (folder / "test_samples.png").string()},
+            {"scores", (folder / "evaluation.json").string()},
+            {"run", ldm},
+            {"dataset", Dataset()},
+            {"minutes", std::round(seconds / 6) / 10},
+            {"metrics", evaluation.at("metrics")}};
+  }
+
+  DemoOptions options_;
+  std::chrono::steady_clock::time_point start_;
+  fs::path root_;
+  std::string name_;
+};
+
+}  // namespace
+
+Json Demo(const DemoOptions& options) { return DemoRun(options).Run(); }
+
+}  // namespace genvinci

@@ -1,0 +1,104 @@
+#include "genvinci/commands/resolve.h"
+
+namespace genvinci {
+namespace {
+
+std::string ModelOf(const Json& given) {
+  return given.contains("model") && given["model"].is_string() ? given["model"].get<std::string>() : "small";
+}
+
+// The reference's training; it is what base and genvinci-sd15 start from.
+TrainingOptions ReferenceTraining(int64_t epochs, int64_t batch_size) {
+  TrainingOptions training;
+  training.epochs = epochs;
+  training.batch_size = batch_size;
+  training.lr = 5e-5;
+  return training;
+}
+
+// Small networks on a CPU see few steps: larger steps, averaged weights.
+TrainingOptions CpuTraining(int64_t steps, int64_t batch_size, double lr) {
+  TrainingOptions training;
+  training.max_steps = steps;
+  training.batch_size = batch_size;
+  training.lr = lr;
+  training.warmup_steps = steps / 20;
+  training.decay = "cosine";
+  training.grad_clip = 1;
+  training.weight_decay = 0.01;
+  training.ema_decay = 0.999;
+  training.eval_steps = std::max<int64_t>(1, steps / 8);
+  training.save_steps = training.eval_steps;
+  return training;
+}
+
+bool IsForCpu(const std::string& model) { return model == "small" || model == "tiny"; }
+
+// Giving epochs turns off the preset's number of steps, and the other way round.
+void ApplyLength(const Json& given, TrainingOptions& training) {
+  const Json* part = given.contains("training") ? &given["training"] : nullptr;
+  if (!part) return;
+  if (part->contains("epochs") && !part->contains("max_steps")) training.max_steps = 0;
+  if (part->contains("max_steps") && !part->contains("epochs")) training.epochs = 0;
+  if (training.max_steps > 0 && !part->contains("eval_steps")) training.eval_steps = std::max<int64_t>(1, training.max_steps / 8);
+  if (training.max_steps > 0 && !part->contains("save_steps")) training.save_steps = training.eval_steps;
+  if (training.max_steps > 0 && !part->contains("warmup_steps")) training.warmup_steps = training.max_steps / 20;
+}
+
+void RequireLength(const TrainingOptions& training) {
+  if (training.epochs == 0 && training.max_steps == 0)
+    throw ConfigError("CONFIG_RANGE", "training: neither epochs nor max_steps is set: give one");
+}
+
+}  // namespace
+
+PretrainOptions ResolvePretrain(const Json& given) {
+  PretrainOptions options;
+  const std::string model = ModelOf(given);
+  options.transformer = ModelPreset(model).transformer;
+  if (IsForCpu(model)) {
+    options.training = CpuTraining(model == "tiny" ? 40 : 600, 32, 1e-3);
+  } else {
+    options.training = ReferenceTraining(20, 16);
+    options.training.warmup_steps = 2000;
+  }
+  FromJson(given, options, "");
+  ApplyLength(given, options.training);
+  RequireLength(options.training);
+  if (options.dropout) options.transformer.dropout = *options.dropout;
+  return options;
+}
+
+AutoencoderOptions ResolveAutoencoder(const Json& given) {
+  AutoencoderOptions options;
+  const std::string model = ModelOf(given);
+  options.autoencoder = ModelPreset(model).autoencoder;
+  options.training = IsForCpu(model) ? CpuTraining(model == "tiny" ? 40 : 1500, 16, 2e-3) : ReferenceTraining(50, 4);
+  FromJson(given, options, "");
+  ApplyLength(given, options.training);
+  RequireLength(options.training);
+  return options;
+}
+
+FinetuneOptions ResolveFinetune(const Json& given) {
+  FinetuneOptions options;
+  const std::string model = ModelOf(given);
+  options.models = ModelPreset(model);
+  if (IsForCpu(model)) {
+    options.training = CpuTraining(model == "tiny" ? 40 : 3000, 32, 1e-3);
+    options.diffusion.objective = "v";
+    options.diffusion.min_snr_gamma = 5;
+    options.sampling.steps = 20;
+    options.sampling.guidance = 2;
+  } else {
+    options.training = ReferenceTraining(101, 4);
+  }
+  FromJson(given, options, "");
+  ApplyLength(given, options.training);
+  RequireLength(options.training);
+  if (options.dropout) options.models.transformer.dropout = *options.dropout;
+  CheckModels(options.models);
+  return options;
+}
+
+}  // namespace genvinci
