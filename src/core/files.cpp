@@ -268,8 +268,10 @@ std::string EscapeFileName(std::string_view name) {
   const bool dots = name == "." || name == "..";
   std::string escaped;
   for (const char c : name) {
-    if (kPlain.find(c) != std::string_view::npos && !dots) escaped += c;
-    else escaped += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    if (kPlain.find(c) != std::string_view::npos && !dots)
+      escaped += c;
+    else
+      escaped += fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return escaped;
 }

@@ -56,8 +56,10 @@ std::string Progress::Text() const {
   std::string text = total_ > 0 ? fmt::format("{}/{} {} ({}%)", done_, total_, unit_, 100 * done_ / total_)
                                 : fmt::format("{} {}", done_, unit_);
   if (done_ > 0) text += fmt::format(", {:.{}f} {}/s", rate, rate < 100 ? 1 : 0, unit_);
-  if (done_ > 0 && done_ < total_) text += ", " + HumanSeconds(static_cast<double>(total_ - done_) / rate) + " left";
-  else text += ", " + HumanSeconds(seconds);
+  if (done_ > 0 && done_ < total_)
+    text += ", " + HumanSeconds(static_cast<double>(total_ - done_) / rate) + " left";
+  else
+    text += ", " + HumanSeconds(seconds);
   return note_.empty() ? text : text + ", " + note_;
 }
 

@@ -167,12 +167,9 @@ RunFolder RunFolder::Reopen(const fs::path& path) {
 }
 
 void RunFolder::WriteRunJson(const std::string& command, const Json& options, const Json& facts) {
-  Json run = {{"command", command},
-              {"command_line", CommandLine()},
-              {"version", kVersion},
-              {"build", BuildInfo()},
-              {"host", HostName()},
-              {"started", LocalTime("%Y-%m-%dT%H:%M:%S%z")}};
+  Json run = {{"command", command},  {"command_line", CommandLine()},
+              {"version", kVersion}, {"build", BuildInfo()},
+              {"host", HostName()},  {"started", LocalTime("%Y-%m-%dT%H:%M:%S%z")}};
   if (options.contains("seed")) run["seed"] = options["seed"];
   run["options"] = options;
   run["facts"] = facts;

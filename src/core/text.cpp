@@ -72,8 +72,10 @@ bool ParseNumber(std::string_view text, double& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
   if (end != text.data() + text.size() || text.empty()) return false;
   // Out of range is too large or too small; strtod, on a text known to be a number, tells which.
-  if (error == std::errc::result_out_of_range) parsed = std::strtod(std::string(text).c_str(), nullptr);
-  else if (error != std::errc()) return false;
+  if (error == std::errc::result_out_of_range)
+    parsed = std::strtod(std::string(text).c_str(), nullptr);
+  else if (error != std::errc())
+    return false;
   if (!std::isfinite(parsed)) return false;
   value = parsed;
   return true;

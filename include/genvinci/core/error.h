@@ -42,22 +42,22 @@ class Error : public std::runtime_error {
 };
 
 // Each kind: Kind(NAME, "format {}", args...). The message starts with the file where there is one.
-#define GENVINCI_ERROR_KIND(Kind, code)                                                 \
-  class Kind : public Error {                                                           \
-   public:                                                                              \
-    template <typename... Args>                                                         \
-    Kind(std::string_view name, fmt::format_string<Args...> format, Args&&... args)     \
+#define GENVINCI_ERROR_KIND(Kind, code)                                                    \
+  class Kind : public Error {                                                              \
+   public:                                                                                 \
+    template <typename... Args>                                                            \
+    Kind(std::string_view name, fmt::format_string<Args...> format, Args&&... args)        \
         : Error(ExitCode::code, name, fmt::format(format, std::forward<Args>(args)...)) {} \
   };
 
-GENVINCI_ERROR_KIND(UsageError, kUsage)              // unknown flag, bad value
-GENVINCI_ERROR_KIND(DataError, kBadData)             // malformed file, leak refused, no known gene
-GENVINCI_ERROR_KIND(MissingFileError, kMissingFile)  // a file or folder is not there
-GENVINCI_ERROR_KIND(InternalError, kBug)             // a broken invariant
-GENVINCI_ERROR_KIND(OverwriteError, kWouldOverwrite) // run folder in use, output would overwrite input
-GENVINCI_ERROR_KIND(IoError, kIo)                    // reading or writing failed (disk full, ...)
-GENVINCI_ERROR_KIND(NotFiniteError, kNotFinite)      // NaN or Inf in training, before the update
-GENVINCI_ERROR_KIND(ConfigError, kBadConfig)         // bad configuration
+GENVINCI_ERROR_KIND(UsageError, kUsage)               // unknown flag, bad value
+GENVINCI_ERROR_KIND(DataError, kBadData)              // malformed file, leak refused, no known gene
+GENVINCI_ERROR_KIND(MissingFileError, kMissingFile)   // a file or folder is not there
+GENVINCI_ERROR_KIND(InternalError, kBug)              // a broken invariant
+GENVINCI_ERROR_KIND(OverwriteError, kWouldOverwrite)  // run folder in use, output would overwrite input
+GENVINCI_ERROR_KIND(IoError, kIo)                     // reading or writing failed (disk full, ...)
+GENVINCI_ERROR_KIND(NotFiniteError, kNotFinite)       // NaN or Inf in training, before the update
+GENVINCI_ERROR_KIND(ConfigError, kBadConfig)          // bad configuration
 
 #undef GENVINCI_ERROR_KIND
 
@@ -72,9 +72,9 @@ namespace internal {
 }  // namespace internal
 
 // A broken invariant throws InternalError with file and line: GENVINCI_CHECK(a == b, "a is {}", a).
-#define GENVINCI_CHECK(condition, ...)                                                              \
-  do {                                                                                              \
-    if (!(condition))                                                                               \
+#define GENVINCI_CHECK(condition, ...)                                                                  \
+  do {                                                                                                  \
+    if (!(condition))                                                                                   \
       ::genvinci::internal::CheckFailed(__FILE__, __LINE__, #condition, ::fmt::format("" __VA_ARGS__)); \
   } while (false)
 

@@ -48,7 +48,9 @@ struct AnyVisitor {
 };
 
 template <typename T>
-concept HasFields = requires(T t, AnyVisitor v) { t.Fields(v); };
+concept HasFields = requires(T t, AnyVisitor v) {
+  t.Fields(v);
+};
 
 template <typename T>
 struct IsOptional : std::false_type {};
@@ -61,8 +63,6 @@ struct IsVector<std::vector<T>> : std::true_type {};
 
 void CheckLimit(const std::string& key, double value, const Range& range);
 void CheckLimit(const std::string& key, const std::string& value, const Choices& choices);
-template <typename T>
-void CheckLimit(const std::string&, const T&, const NoLimit&) {}
 template <typename T, typename Limit>
 void CheckLimit(const std::string& key, const std::vector<T>& values, const Limit& limit) {
   for (const T& value : values) CheckLimit(key, value, limit);
@@ -129,7 +129,7 @@ struct Reader {
       inner.Finish();
     } else {
       ReadField(key, *found, value);
-      CheckLimit(key, value, limit);
+      if constexpr (!std::is_same_v<Limit, NoLimit>) CheckLimit(key, value, limit);
     }
   }
   // An unknown key is a ConfigError (CONFIG_UNKNOWN_KEY) that offers the nearest known one.

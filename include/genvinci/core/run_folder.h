@@ -9,7 +9,7 @@ namespace genvinci {
 
 // What every command shares.
 struct CommonOptions {
-  std::string output;   // empty: the command's default place
+  std::string output;  // empty: the command's default place
   int64_t seed = 0;
   std::string device = "auto";
   int64_t threads = 0;  // 0: all cores

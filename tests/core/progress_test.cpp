@@ -1,0 +1,75 @@
+#include "genvinci/core/progress.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "core/temp_folder.h"
+#include "genvinci/core/log.h"
+
+namespace genvinci {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::internal::CaptureStderr;
+using ::testing::internal::GetCapturedStderr;
+
+TEST(Progress, InALogIsOneLineForShortWork) {
+  CaptureStderr();
+  {
+    Progress progress("reading spots", 1000, "spots");
+    for (int i = 0; i < 1000; ++i) progress.Add(1);
+    progress.SetNote("loss 0.5");
+  }
+  EXPECT_THAT(
+      GetCapturedStderr(),
+      MatchesRegex("reading spots: 1000/1000 spots \\(100%\\), [0-9]+\\.?[0-9]* spots/s, [0-9.]+s, loss 0.5\n"));
+}
+
+TEST(Progress, UnknownTotalAndNothingDone) {
+  CaptureStderr();
+  { Progress progress("scanning", 0, "rows"); }
+  EXPECT_THAT(GetCapturedStderr(), MatchesRegex("scanning: 0 rows, [0-9.]+s\n"));
+}
+
+TEST(Progress, QuietIsSilent) {
+  SetQuiet(true);
+  CaptureStderr();
+  {
+    Progress progress("reading", 10, "rows");
+    progress.Add(10);
+  }
+  EXPECT_EQ(GetCapturedStderr(), "");
+  SetQuiet(false);
+}
+
+TEST(Progress, TerminalGetsABarAndTheFileALine) {
+  const TempFolder folder;
+  int main_end = -1, terminal = -1;
+  ASSERT_EQ(::openpty(&main_end, &terminal, nullptr, nullptr, nullptr), 0);
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(terminal, STDERR_FILENO);
+  SetLogFile(folder / "log.txt");
+  {
+    Progress progress("reading", 4, "rows");
+    std::this_thread::sleep_for(std::chrono::milliseconds(120));
+    progress.Add(1);
+  }
+  SetLogFile({});
+  ::dup2(before, STDERR_FILENO);
+  char text[4096];
+  const ssize_t size = ::read(main_end, text, sizeof(text));
+  for (const int descriptor : {main_end, terminal, before}) ::close(descriptor);
+  ASSERT_GT(size, 0);
+  const std::string shown(text, static_cast<size_t>(size));
+  EXPECT_THAT(shown, HasSubstr("reading [#####---------------] 1/4 rows (25%)"));
+  EXPECT_THAT(shown, HasSubstr("left\r\x1b[Kreading: 1/4 rows (25%)"));
+  EXPECT_THAT(Slurp(folder / "log.txt"), MatchesRegex("reading: 1/4 rows \\(25%\\)[^\r\x1b]*\n"));
+}
+
+}  // namespace
+}  // namespace genvinci
