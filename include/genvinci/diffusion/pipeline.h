@@ -43,13 +43,15 @@ struct SampleKey {
 // channels; SD's own: 0 and 0.18215) and parameters `null_context` (tokens, width), `null_time` (time_dim).
 class PipelineImpl : public torch::nn::Module {
  public:
+  // ConfigError (PIPELINE_SIZES, PIPELINE_IMG_SIZE) when the parts do not fit together.
   explicit PipelineImpl(const PipelineConfig& config);
 
   const PipelineConfig& config() const { return config_; }
   const NoiseSchedule& schedule() const { return schedule_; }
   const Objective& objective() const { return objective_; }
 
-  // Pads a batch of token lists to the longest (or to max_tokens where the conditioner needs it): (B, L) int64.
+  // Pads a batch of token lists with 0 to the longest (or to max_tokens where the conditioner needs it), cut at
+  // max_tokens: (B, L) int64 on the pipeline's device.
   torch::Tensor PadTokens(const std::vector<std::vector<int32_t>>& tokens) const;
   Condition Encode(const torch::Tensor& tokens_BL);
   Condition Null(int64_t batch) const;
@@ -59,17 +61,20 @@ class PipelineImpl : public torch::nn::Module {
   // Images in [-1, 1] <-> latents of zero mean and unit variance a channel.
   torch::Tensor Normalise(const torch::Tensor& latents_BCHW) const;    // (z - mean) * scale
   torch::Tensor Denormalise(const torch::Tensor& latents_BCHW) const;
-  torch::Tensor DecodeImages(const torch::Tensor& normalised_BCHW);    // clamped to [-1, 1]
+  torch::Tensor DecodeImages(const torch::Tensor& normalised_BCHW);    // clamped to [-1, 1]; without gradients
 
-  // Fine-tuning's loss of each observation (B): weighted squared error of the prediction at given times and noise.
+  // Fine-tuning's loss of each observation (B): the prediction's squared error at given times and noise, averaged over
+  // C, H, W and weighted as the objective says.
   torch::Tensor Loss(const torch::Tensor& normalised_BCHW, const Condition& condition, const torch::Tensor& timesteps_B,
                      const torch::Tensor& noise_BCHW);
 
-  // Normalised latents for each key; same numbers at any batch size within 1e-4, bit-identical at equal batching.
+  // Normalised latents for each key; same numbers at any batch size within 1e-4, bit-identical at equal batching. Drop-out
+  // is off and no gradients are kept. ConfigError: GUIDANCE_UNTRAINED, and MakeSampler's.
   torch::Tensor Sample(const Condition& condition, const std::vector<SampleKey>& keys, const SamplerOptions& options);
   // The same from given start noise (B, C, H, W).
   torch::Tensor SampleFrom(const Condition& condition, const torch::Tensor& noise_BCHW, const std::vector<SampleKey>& keys,
                            const SamplerOptions& options);
+  // (B, C, H, W) standard normal, on the CPU: each item from its key's stream "noise".
   torch::Tensor StartNoise(const std::vector<SampleKey>& keys) const;
   // (C, H, W) of the latents.
   std::vector<int64_t> LatentShape() const;
@@ -81,6 +86,11 @@ class PipelineImpl : public torch::nn::Module {
   torch::Tensor latent_mean, latent_scale, null_context, null_time;
 
  private:
+  // The UNet under a condition; with a guidance w other than 1, u + w (c - u) (Ho & Salimans 2022) in one batch of 2B.
+  Denoise GuidedUNet(const Condition& condition, double guidance);
+  torch::Tensor Noise(const char* purpose, const std::vector<SampleKey>& keys,
+                      const std::vector<int64_t>& more_ids) const;
+
   PipelineConfig config_;
   NoiseSchedule schedule_;
   Objective objective_;
