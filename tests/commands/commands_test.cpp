@@ -1,0 +1,226 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <random>
+
+#include "genvinci/core/files.h"
+#include "genvinci/core/json.h"
+#include "genvinci/io/h5ad.h"
+#include "genvinci/io/image.h"
+#include "testing/folder.h"
+
+// Runs the built program as a user does.
+
+namespace genvinci {
+namespace {
+
+using testing::HasSubstr;
+
+struct Outcome {
+  int code = 0;
+  std::string out, err;
+};
+
+Outcome Genvinci(const fs::path& folder, const std::string& arguments, const std::string& before = "") {
+  const fs::path err = folder / "stderr.txt";
+  const std::string command =
+      fmt::format("cd '{}' && {} '{}' {} 2>'{}'", folder.string(), before, GENVINCI_BINARY, arguments, err.string());
+  Outcome outcome;
+  FILE* pipe = popen(command.c_str(), "r");
+  std::array<char, 4096> buffer;
+  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe)) outcome.out.append(buffer.data(), n);
+  const int status = pclose(pipe);
+  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  outcome.err = ReadFile(err);
+  return outcome;
+}
+
+std::string LastLine(const std::string& text) {
+  std::string line;
+  for (std::string_view part : SplitText(text, '\n'))
+    if (!part.empty()) line = part;
+  return line;
+}
+
+// The command fails with `code`, and its last line is the one-line error `name` that holds `text`.
+void ExpectError(const Outcome& outcome, int code, const std::string& name, const std::string& text) {
+  EXPECT_EQ(outcome.code, code) << outcome.err;
+  EXPECT_THAT(LastLine(outcome.err), testing::StartsWith("genvinci: error[" + name + "]: "));
+  EXPECT_THAT(LastLine(outcome.err), HasSubstr(text));
+}
+
+constexpr int64_t kSpots = 24, kSide = 16;
+const std::array<const char*, 6> kGenes = {"ENSG00000141736", "ENSG00000170421", "ENSG00000108821",
+                                           "ENSG00000167286", "ENSG00000170323", "ENSG00000132693"};
+
+// An h5ad with images in folder/in: three sections, counts from a fixed stream.
+void MakeInput(const fs::path& folder, float scale = 1, const char* gene_prefix = nullptr) {
+  std::mt19937 random(7);
+  fs::create_directories(folder / "in/images");
+  DataFrame obs, var;
+  std::vector<std::string> sections;
+  for (int64_t i = 0; i < kSpots; ++i) {
+    obs.index.push_back(fmt::format("spot{}", i));
+    sections.push_back(i < 16 ? "a" : i < 20 ? "b" : "c");
+    Image image(kSide, kSide, 3);
+    for (uint8_t& byte : image.bytes) byte = random() % 256;
+    WritePng(folder / fmt::format("in/images/spot{}.png", i), image);
+  }
+  obs.Set("section", FrameColumn::Strings(sections));
+  for (size_t g = 0; g < kGenes.size(); ++g)
+    var.index.push_back(gene_prefix ? fmt::format("{}{:011}", gene_prefix, g) : kGenes[g]);
+  var.Set("ensg_id", FrameColumn::Strings(var.index));
+  H5adWriter writer(folder / "in/data.h5ad", obs, var);
+  for (int64_t i = 0; i < kSpots; ++i) {
+    std::vector<float> row;
+    for (size_t g = 0; g < kGenes.size(); ++g) row.push_back(scale * (1 + random() % 50));
+    writer.AppendDense(row);
+  }
+  writer.Finish();
+}
+
+const std::string kPrepare =
+    "prepare --technology h5ad --input in/data.h5ad --images in/images --output dataset/d "
+    "--split obs:section --val_values b --test_values c ";
+const std::string kQuick = "--model tiny --max_steps 4 --batch_size 4 --log_steps 1 --threads 1 ";
+
+class E2ePipeline : public testing::Test {
+ protected:
+  void Run(const std::string& arguments) {
+    const Outcome outcome = Genvinci(folder_.path(), arguments);
+    ASSERT_EQ(outcome.code, 0) << arguments << "\n" << outcome.err;
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(E2ePipeline, FromFilesToScores) {
+  MakeInput(folder_.path());
+  Run(kPrepare);
+  Run("pretrain --dataset d --output mlm " + kQuick);
+  Run("autoencoder --dataset d --output ae " + kQuick);
+  Run("finetune --dataset d --pretrain_mlm_path mlm --autoencoder_path ae --img_size 16 --output ldm " + kQuick);
+  Run("generate --dataset d --checkpoint ldm --generate --test --num_samples 2 --batch_size 4 --steps 3 --output g");
+  const fs::path& root = folder_.path();
+  for (int i = 0; i < 4; ++i)
+    for (int k = 0; k <= 2; ++k) EXPECT_TRUE(fs::exists(root / fmt::format("g/{}_{}.png", i, k)));
+  EXPECT_FALSE(fs::exists(root / "g/4_0.png"));
+  EXPECT_TRUE(fs::exists(root / "g/test_samples.png"));
+  EXPECT_EQ(H5adFile(root / "g/samples.h5ad").n_obs(), 8);
+  EXPECT_EQ(ReadImage(root / "g/0_0.png").bytes, ReadImage(root / "in/images/spot20.png").bytes);
+
+  Run("evaluate --generated g");
+  const Json scores = ReadJson(root / "g/evaluation.json");
+  for (const char* metric : {"mse", "pcc", "psnr", "ssim"})
+    for (const char* column : {"generated", "reconstructed", "mean_image"})
+      EXPECT_TRUE(scores["metrics"][metric][column].is_number()) << metric << " " << column;
+  EXPECT_EQ(scores["n"], 4);
+
+  Run("generate --dataset d --checkpoint ldm --extract --output e");
+  for (const char* path : {"dataset/d", "mlm", "ldm", "in/data.h5ad", "g/0_1.png"}) {
+    const Outcome inspected = Genvinci(root, std::string("inspect --json ") + path);
+    EXPECT_EQ(inspected.code, 0) << inspected.err;
+    EXPECT_TRUE(ParseJson(inspected.out, "inspect").contains("kind"));
+  }
+}
+
+TEST_F(E2ePipeline, InterruptLeavesALoadableCheckpoint) {
+  MakeInput(folder_.path());
+  Run(kPrepare);
+  const Outcome stopped = Genvinci(
+      folder_.path(), "autoencoder --dataset d --output ae --model tiny --max_steps 1000000 --batch_size 2 --threads 1",
+      "timeout --preserve-status -s INT 6");
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  const Outcome inspected = Genvinci(folder_.path(), "inspect ae");
+  EXPECT_EQ(inspected.code, 0) << inspected.err;
+  EXPECT_THAT(inspected.out, HasSubstr("step"));
+}
+
+class E2eBadInput : public testing::Test {
+ protected:
+  Outcome Run(const std::string& arguments, const std::string& before = "") {
+    return Genvinci(folder_.path(), arguments, before);
+  }
+  void PrepareWhole() {
+    MakeInput(folder_.path());
+    const Outcome outcome = Run(kPrepare);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(E2eBadInput, UnknownFlagKeyAndValue) {
+  ExpectError(Run("pretrain --datset x"), 2, "FLAG_UNKNOWN", "--dataset");
+  ExpectError(Run("pretrain --dataset x --batch_size 0"), 2, "CONFIG_RANGE", "batch_size");
+  ExpectError(Run("pretrain --dataset x --set training.lrr=1"), 78, "CONFIG_UNKNOWN_KEY", "lr");
+  ExpectError(Run("generate --dataset x"), 2, "FLAG_MISSING", "--checkpoint");
+}
+
+TEST_F(E2eBadInput, MissingFiles) {
+  ExpectError(Run("pretrain --dataset nothing_here"), 66, "DATASET_MISSING", "nothing_here");
+  ExpectError(Run("inspect nothing_here"), 66, "FILE_MISSING", "nothing_here");
+  ExpectError(Run("prepare --technology h5ad --input none.h5ad --output dataset/d"), 66, "FILE_MISSING", "none.h5ad");
+  PrepareWhole();
+  ExpectError(Run("finetune --dataset d --autoencoder_path none --model tiny"), 66, "RUN_MISSING", "none");
+}
+
+TEST_F(E2eBadInput, NormalisedCounts) {
+  MakeInput(folder_.path(), /*scale=*/0.37f);
+  const Outcome outcome = Run(kPrepare);
+  ExpectError(outcome, 65, "LAYER_NOT_COUNTS", "X");
+  EXPECT_FALSE(fs::exists(folder_.path() / "dataset/d"));
+}
+
+TEST_F(E2eBadInput, MouseAndUnknownGenes) {
+  MakeInput(folder_.path(), 1, "ENSMUSG");
+  ExpectError(Run(kPrepare), 65, "GENES_UNMATCHED", "mouse");
+  fs::remove_all(folder_.path() / "in");
+  MakeInput(folder_.path(), 1, "GENE_");
+  ExpectError(Run(kPrepare), 65, "GENES_UNMATCHED", "%");
+  EXPECT_FALSE(fs::exists(folder_.path() / "dataset/d"));
+}
+
+TEST_F(E2eBadInput, MissingAndCorruptImages) {
+  MakeInput(folder_.path());
+  fs::remove(folder_.path() / "in/images/spot3.png");
+  EXPECT_EQ(Run(kPrepare).code, 66);
+  std::ofstream(folder_.path() / "in/images/spot3.png") << "\x89PNG\r\n\x1a\n and no more";
+  const Outcome corrupt = Run(kPrepare);
+  EXPECT_EQ(corrupt.code, 65) << corrupt.err;
+  EXPECT_THAT(LastLine(corrupt.err), HasSubstr("spot3.png"));
+  EXPECT_FALSE(fs::exists(folder_.path() / "dataset/d"));
+}
+
+TEST_F(E2eBadInput, OutputThatExists) {
+  PrepareWhole();
+  ExpectError(Run(kPrepare), 73, "OUTPUT_EXISTS", "dataset/d");
+}
+
+TEST_F(E2eBadInput, CheckpointOfAnotherKindAndArchitecture) {
+  PrepareWhole();
+  ASSERT_EQ(Run("pretrain --dataset d --output mlm " + kQuick).code, 0);
+  ASSERT_EQ(Run("autoencoder --dataset d --output ae " + kQuick).code, 0);
+  ExpectError(Run("generate --dataset d --checkpoint mlm"), 65, "CKPT_KIND", "mlm");
+  const Outcome other = Run("finetune --dataset d --pretrain_mlm_path mlm --autoencoder_path ae --img_size 16 "
+                            "--set models.transformer.hidden=64 " + kQuick);
+  EXPECT_EQ(other.code, 65) << other.err;
+  EXPECT_THAT(LastLine(other.err), HasSubstr("error[CKPT_"));
+}
+
+TEST_F(E2eBadInput, FullDiskLosesNothing) {
+  PrepareWhole();
+  ASSERT_EQ(Run("autoencoder --dataset d --output ae " + kQuick).code, 0);
+  const std::string before = Sha256OfFile(folder_.path() / "ae/run.json");
+  // No file may grow beyond 8 KiB: as a disk that is full.
+  const Outcome full = Run("autoencoder --dataset d --output ae2 " + kQuick, "ulimit -f 8;");
+  EXPECT_EQ(full.code, 74) << full.err;
+  EXPECT_THAT(LastLine(full.err), HasSubstr("genvinci: error["));
+  EXPECT_EQ(Sha256OfFile(folder_.path() / "ae/run.json"), before);
+  for (const auto& entry : fs::recursive_directory_iterator(folder_.path() / "ae2"))
+    EXPECT_NE(entry.path().filename(), "manifest.json");
+}
+
+}  // namespace
+}  // namespace genvinci
