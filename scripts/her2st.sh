@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# The real run: HER2-positive breast cancer sections (Andersson et al. 2021). Sections C2-C4 train, a tenth of them as
+# spatial blocks validates, C5 tests and is read once. The gene transformer is pretrained on the sections of six other
+# patients. Everything lands in --output (default output/her2st_run); the table and the picture also in docs/results/her2st.
+#
+# Usage: scripts/her2st.sh [DATA]      DATA: folder with her2st/ and her2st_counts/ (README.md names the public record)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+data=$(realpath "${1:-${GENVINCI_REAL_DATA:-../shared/data}}")
+[ -d "$data/her2st" ] || { echo "her2st.sh: $data/her2st is missing: give the data's folder" >&2; exit 66; }
+./scripts/setup.sh --build release
+genvinci=$PWD/build/release/bin/genvinci
+run=${OUTPUT:-output/her2st_run}
+mkdir -p "$run"
+start=$(date +%s)
+step() { printf '\n==> %s (minute %d)\n' "$*" $((($(date +%s) - start) / 60)) >&2; }
+
+step "expression of six other patients, patient H unseen"
+"$genvinci" prepare --technology st --input "$data/her2st_counts" --no_images --split patient --val_values G \
+  --test_values H --output "$run/dataset/her2st_counts"
+step "sections C2-C5"
+"$genvinci" prepare --technology st --input "$data/her2st" --patch_size 224 --img_size 64 --split section \
+  --test_values C5 --val_fraction 0.1 --output "$run/dataset/her2st"
+
+step "pretraining"
+"$genvinci" pretrain --config configs/her2st_pretrain.json --dataset "$run/dataset/her2st_counts" --output "$run/mlm"
+step "autoencoder"
+"$genvinci" autoencoder --config configs/her2st_autoencoder.json --dataset "$run/dataset/her2st" --output "$run/autoencoder"
+step "fine-tuning"
+"$genvinci" finetune --config configs/her2st_finetune.json --dataset "$run/dataset/her2st" --pretrain_mlm_path "$run/mlm" \
+  --autoencoder_path "$run/autoencoder" --img_size 64 --output "$run/ldm"
+step "drawing the test section"
+"$genvinci" generate --config configs/her2st_generate.json --dataset "$run/dataset/her2st" --checkpoint "$run/ldm" \
+  --output "$run/generated"
+step "scores"
+"$genvinci" evaluate --generated "$run/generated"
+step "done"
+minutes=$((($(date +%s) - start + 59) / 60))
+
+results=docs/results/her2st
+mkdir -p "$results"
+cp "$run/generated/evaluation.json" "$run/generated/evaluation.md" "$run/generated/evaluation.png" "$results/"
+{
+  echo "# her2st: C2-C4 train, C5 tests"
+  echo
+  echo "Command \`scripts/her2st.sh\`, commit $(git rev-parse --short HEAD), $(date -u +%Y-%m-%d), $(nproc) cores" \
+    "($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), $minutes minutes from prepare to evaluate."
+  echo
+  cat "$run/generated/evaluation.md"
+  echo
+  echo "![rows: real, reconstructed, generated](evaluation.png)"
+} > "$results/README.md"
+echo "$results/README.md"
