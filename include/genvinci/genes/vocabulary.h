@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "genvinci/core/files.h"
+#include "genvinci/core/json.h"
+
+namespace genvinci {
+
+inline constexpr int32_t kPadToken = 0;
+inline constexpr int32_t kMaskToken = 1;
+
+// Geneformer's table: token, Ensembl id, non-zero median and symbol of each gene. Tokens 0 and 1 are <pad> and <mask>.
+// Moving keeps pointers to genes valid; copying gives genes of its own.
+class Vocabulary {
+ public:
+  struct Gene {
+    int32_t token;
+    std::string ensembl_id;
+    std::string symbol;                     // may be empty
+    double median;                          // > 0
+    std::vector<std::string> aliases = {};  // further symbols
+  };
+
+  // Geneformer V1, 25,424 genes, from the table compiled into the program.
+  static const Vocabulary& GeneformerV1();
+  // "" or "geneformer-v1": the above. A folder with Geneformer's three pickles, or a JSON file as ToJson writes.
+  static Vocabulary Open(const std::string& name_or_path);
+  static Vocabulary FromJson(const Json& json, const std::string& source);
+  // {"name", "tokens": [...], "ensembl_ids": [...], "medians": [...], "symbols": [["TSPAN6"], ...]}
+  Json ToJson() const;
+
+  // DataError VOCABULARY_* when a token or id appears twice, a token is below 2 or beyond 1,000,000, or a median is not
+  // a positive number. A symbol that several genes claim belongs to the first that prefers it, else to the first.
+  explicit Vocabulary(std::vector<Gene> genes, const std::string& name = "custom");
+
+  const std::string& name() const { return name_; }
+  int64_t size() const { return size_; }  // tokens, with <pad> and <mask>: 25,426 for V1
+  const std::vector<Gene>& genes() const { return genes_; }  // by ascending token
+  // By Ensembl id, with or without ".version"; or by symbol (upper and lower case differ). nullptr when unknown.
+  const Gene* ById(std::string_view ensembl_id) const;
+  const Gene* BySymbol(std::string_view symbol) const;
+  std::string fingerprint() const;  // sha256 of its content, whatever its name
+
+ private:
+  std::string name_;
+  int64_t size_ = 0;
+  std::vector<Gene> genes_;
+  std::unordered_map<std::string, size_t> by_id_, by_symbol_;
+};
+
+}  // namespace genvinci
