@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <memory>
+
 #include "genvinci/models/model_options.h"
 
 namespace genvinci {
@@ -16,7 +18,11 @@ struct DiagonalGaussian {
   torch::Tensor Kl() const;
 };
 
-// Stable Diffusion's KL autoencoder with configurable widths and, before it, an optional space-to-depth.
+class AutoencoderEncoderImpl;
+class AutoencoderDecoderImpl;
+
+// Stable Diffusion's KL autoencoder with configurable widths and, before it, an optional space-to-depth. Parameters are
+// called as in CompVis's checkpoints (encoder.down.0.block.0.norm1.weight, ..., post_quant_conv.bias).
 class AutoencoderImpl : public torch::nn::Module {
  public:
   explicit AutoencoderImpl(const AutoencoderConfig& config);
@@ -28,6 +34,9 @@ class AutoencoderImpl : public torch::nn::Module {
 
  private:
   AutoencoderConfig config_;
+  std::shared_ptr<AutoencoderEncoderImpl> encoder_;
+  std::shared_ptr<AutoencoderDecoderImpl> decoder_;
+  torch::nn::Conv2d quant_conv_{nullptr}, post_quant_conv_{nullptr};
 };
 TORCH_MODULE(Autoencoder);
 

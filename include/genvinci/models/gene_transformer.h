@@ -2,11 +2,18 @@
 
 #include <torch/torch.h>
 
+#include <memory>
+#include <vector>
+
 #include "genvinci/models/model_options.h"
 
 namespace genvinci {
 
+class BertLayerImpl;
+
 // BERT, post-norm, ReLU, learned absolute positions, type vocabulary 2 (all zero), LayerNorm eps 1e-12, tied decoder.
+// Parameters are called as in Hugging Face's BertForMaskedLM (bert.embeddings.word_embeddings.weight, ...,
+// cls.predictions.bias), less the decoder's, which is the word embedding.
 class GeneTransformerImpl : public torch::nn::Module {
  public:
   explicit GeneTransformerImpl(const GeneTransformerConfig& config);
@@ -19,7 +26,16 @@ class GeneTransformerImpl : public torch::nn::Module {
   const GeneTransformerConfig& config() const { return config_; }
 
  private:
+  void AddEmbeddings();
+  void AddHead();
+  void Initialise();
+
   GeneTransformerConfig config_;
+  torch::nn::Embedding words_{nullptr}, positions_{nullptr}, types_{nullptr};
+  torch::nn::LayerNorm embeddings_norm_{nullptr}, head_norm_{nullptr};
+  std::vector<std::shared_ptr<BertLayerImpl>> layers_;
+  torch::nn::Linear head_dense_{nullptr};
+  torch::Tensor head_bias_;
 };
 TORCH_MODULE(GeneTransformer);
 

@@ -118,5 +118,8 @@ struct ModelOptions {
 inline const std::vector<std::string> kModelSizes = {"tiny", "small", "base", "genvinci-sd15"};
 // ConfigError (MODEL_SIZE) for another name.
 ModelOptions ModelPreset(const std::string& size);
+// That the parts fit each other (heads divide widths, the conditioner's sizes are the UNet's, ...). ConfigError
+// (MODEL_SIZES) names the two keys.
+void CheckModels(const ModelOptions& options);
 
 }  // namespace genvinci

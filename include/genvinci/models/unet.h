@@ -2,11 +2,17 @@
 
 #include <torch/torch.h>
 
+#include <memory>
+#include <vector>
+
 #include "genvinci/models/model_options.h"
 
 namespace genvinci {
 
-// Stable Diffusion 1.5's UNet with configurable widths and, before it, an optional space-to-depth.
+class UNetStageImpl;
+
+// Stable Diffusion 1.5's UNet with configurable widths and, before it, an optional space-to-depth. Parameters are called
+// as in CompVis's checkpoints (time_embed.0.weight, input_blocks.1.0.in_layers.0.weight, ..., out.2.bias).
 class UNetImpl : public torch::nn::Module {
  public:
   explicit UNetImpl(const UNetConfig& config);
@@ -17,9 +23,21 @@ class UNetImpl : public torch::nn::Module {
                         const torch::Tensor& context_BLD, const torch::Tensor& time_BT = {});
 
   const UNetConfig& config() const { return config_; }
+  // Sides of the latents must be divisible by this.
+  int64_t Factor() const { return config_.space_to_depth << (config_.channel_mult.size() - 1); }
 
  private:
+  // Add the stages of the way down and up; `skip_channels` are the widths that the way down leaves behind.
+  void AddInput(std::vector<int64_t>& skip_channels);
+  int64_t AddOutput(std::vector<int64_t> skip_channels, int64_t channels);
+  bool HasAttention(size_t level) const;
+
   UNetConfig config_;
+  torch::nn::Linear time_in_{nullptr}, time_out_{nullptr};
+  std::vector<std::shared_ptr<UNetStageImpl>> input_stages_, output_stages_;
+  std::shared_ptr<UNetStageImpl> middle_;
+  torch::nn::GroupNorm out_norm_{nullptr};
+  torch::nn::Conv2d out_conv_{nullptr};
 };
 TORCH_MODULE(UNet);
 

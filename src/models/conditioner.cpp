@@ -1,0 +1,116 @@
+#include "genvinci/models/conditioner.h"
+
+#include "genvinci/core/error.h"
+#include "genvinci/nn/attention.h"
+#include "genvinci/nn/registry.h"
+
+namespace genvinci {
+namespace {
+
+torch::nn::Conv1d MakeConv1d(int64_t in, int64_t out) {
+  return torch::nn::Conv1d(torch::nn::Conv1dOptions(in, out, 1));
+}
+
+// The reference's: convolutions over the position axis, so every position counts, padding too.
+class GenvinciConditioner : public ConditionerImpl {
+ public:
+  GenvinciConditioner(const ConditionerConfig& config, const GeneTransformerConfig& transformer)
+      : max_tokens_(transformer.max_tokens) {
+    const int64_t tokens = config.context_tokens;
+    const int64_t half = std::max<int64_t>(1, tokens / 2);
+    channel_conv_ = RegisterAt(*this, "channel_mapper.0", MakeConv1d(transformer.max_tokens, tokens));
+    channel_norm_ = RegisterAt(*this, "channel_mapper.1", torch::nn::BatchNorm1d(tokens));
+    dim_linear_ = RegisterAt(*this, "dim_mapper.0", torch::nn::Linear(transformer.hidden, config.context_dim));
+    dim_norm_ = RegisterAt(*this, "dim_mapper.1", torch::nn::BatchNorm1d(tokens));
+    // Spelt as in the reference's checkpoints.
+    time_half_ = RegisterAt(*this, "time_embed_condtion.0", MakeConv1d(tokens, half));
+    time_one_ = RegisterAt(*this, "time_embed_condtion.1", MakeConv1d(half, 1));
+    time_linear_ = RegisterAt(*this, "time_embed_condtion.2", torch::nn::Linear(config.context_dim, config.time_dim));
+  }
+
+  Condition forward(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL) override {
+    GENVINCI_CHECK(hidden_BLD.size(1) == max_tokens_, "{} positions, the conditioner needs all {}",
+                   hidden_BLD.size(1), max_tokens_);
+    const torch::Tensor mapped = torch::relu(channel_norm_(channel_conv_(hidden_BLD)));
+    const torch::Tensor context = torch::relu(dim_norm_(dim_linear_(mapped)));
+    return {context, time_linear_(time_one_(time_half_(context))).squeeze(1)};
+  }
+
+  bool needs_full_length() const override { return true; }
+
+ private:
+  int64_t max_tokens_;
+  torch::nn::Conv1d channel_conv_{nullptr}, time_half_{nullptr}, time_one_{nullptr};
+  torch::nn::BatchNorm1d channel_norm_{nullptr}, dim_norm_{nullptr};
+  torch::nn::Linear dim_linear_{nullptr}, time_linear_{nullptr};
+};
+
+// Learned queries attend over the positions that hold a gene; so does the time path. Padding changes nothing.
+class PooledConditioner : public ConditionerImpl {
+ public:
+  PooledConditioner(const ConditionerConfig& config, const GeneTransformerConfig& transformer)
+      : heads_(transformer.heads) {
+    AddContext(config, transformer.hidden);
+    AddTime(config, transformer.hidden);
+  }
+
+  Condition forward(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL) override {
+    const torch::Tensor mask_B11L = PaddingMask(tokens_BL, hidden_BLD.scalar_type());
+    return {Context(hidden_BLD, mask_B11L), Time(hidden_BLD, tokens_BL, mask_B11L)};
+  }
+
+  bool needs_full_length() const override { return false; }
+
+ private:
+  void AddContext(const ConditionerConfig& config, int64_t hidden) {
+    queries_ = register_parameter("queries", torch::randn({1, config.context_tokens, hidden}));
+    key_ = register_module("key", torch::nn::Linear(hidden, hidden));
+    value_ = register_module("value", torch::nn::Linear(hidden, hidden));
+    attention_norm_ = register_module("attention_norm", torch::nn::LayerNorm(Width(hidden)));
+    project_ = register_module("project", torch::nn::Linear(hidden, config.context_dim));
+    mlp_norm_ = register_module("mlp_norm", torch::nn::LayerNorm(Width(config.context_dim)));
+    mlp_in_ = register_module("mlp_in", torch::nn::Linear(config.context_dim, 2 * config.context_dim));
+    mlp_out_ = register_module("mlp_out", torch::nn::Linear(2 * config.context_dim, config.context_dim));
+  }
+
+  void AddTime(const ConditionerConfig& config, int64_t hidden) {
+    score_ = register_module("score", torch::nn::Linear(hidden, 1));
+    time_in_ = register_module("time_in", torch::nn::Linear(2 * hidden, config.time_dim));
+    time_out_ = register_module("time_out", torch::nn::Linear(config.time_dim, config.time_dim));
+  }
+
+  static torch::nn::LayerNormOptions Width(int64_t width) { return torch::nn::LayerNormOptions({width}); }
+
+  torch::Tensor Context(const torch::Tensor& hidden_BLD, const torch::Tensor& mask_B11L) {
+    const torch::Tensor queries_BQD = queries_.expand({hidden_BLD.size(0), -1, -1});
+    const AttentionSettings settings{heads_, mask_B11L, 0.0};
+    const torch::Tensor pooled = Attend(queries_BQD, key_(hidden_BLD), value_(hidden_BLD), settings);
+    const torch::Tensor context = project_(attention_norm_(pooled + queries_));
+    return context + mlp_out_(torch::silu(mlp_in_(mlp_norm_(context))));
+  }
+
+  torch::Tensor Time(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL, const torch::Tensor& mask_B11L) {
+    const torch::Tensor real_B1L = (tokens_BL != 0).to(hidden_BLD.scalar_type()).unsqueeze(1);
+    const torch::Tensor share_B1L = real_B1L / real_B1L.sum(2, /*keepdim=*/true).clamp_min(1);
+    const torch::Tensor scores_B1L = score_(hidden_BLD).transpose(1, 2) + mask_B11L.squeeze(1);
+    const torch::Tensor weights_B2L = torch::cat({share_B1L, scores_B1L.softmax(2)}, 1);
+    return time_out_(torch::silu(time_in_(torch::matmul(weights_B2L, hidden_BLD).flatten(1))));
+  }
+
+  int64_t heads_;
+  torch::Tensor queries_;
+  torch::nn::Linear key_{nullptr}, value_{nullptr}, project_{nullptr}, mlp_in_{nullptr}, mlp_out_{nullptr};
+  torch::nn::Linear score_{nullptr}, time_in_{nullptr}, time_out_{nullptr};
+  torch::nn::LayerNorm attention_norm_{nullptr}, mlp_norm_{nullptr};
+};
+
+}  // namespace
+
+std::shared_ptr<ConditionerImpl> MakeConditioner(const ConditionerConfig& config,
+                                                 const GeneTransformerConfig& transformer) {
+  if (config.kind == "genvinci") return std::make_shared<GenvinciConditioner>(config, transformer);
+  if (config.kind == "pooled") return std::make_shared<PooledConditioner>(config, transformer);
+  throw ConfigError("CONDITIONER_KIND", "conditioner.kind: '{}' is unknown: use genvinci or pooled", config.kind);
+}
+
+}  // namespace genvinci

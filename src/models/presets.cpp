@@ -1,0 +1,98 @@
+#include "genvinci/core/error.h"
+#include "genvinci/core/text.h"
+#include "genvinci/models/model_options.h"
+
+namespace genvinci {
+namespace {
+
+constexpr int64_t kVocabulary = 25426;
+
+ModelOptions Tiny() {
+  ModelOptions options;
+  options.transformer = {kVocabulary, /*hidden=*/32, /*layers=*/1, /*heads=*/2, /*feed_forward=*/64,
+                         /*max_tokens=*/64, /*dropout=*/0.02};
+  options.autoencoder = {/*channels=*/3, /*base_channels=*/16, {1, 2}, /*res_blocks=*/1, /*latent_channels=*/4,
+                         /*space_to_depth=*/1, /*mid_attention=*/false};
+  options.unet = {/*latent_channels=*/4, /*model_channels=*/32, {1, 2}, /*res_blocks=*/1,
+                  /*attention_downsamples=*/{2}, /*heads=*/2, /*context_dim=*/32, /*space_to_depth=*/1, /*dropout=*/0};
+  options.conditioner = {"pooled", /*context_tokens=*/4, /*context_dim=*/32, options.unet.TimeDim()};
+  return options;
+}
+
+ModelOptions Small() {
+  ModelOptions options;
+  options.transformer = {kVocabulary, /*hidden=*/128, /*layers=*/2, /*heads=*/4, /*feed_forward=*/256,
+                         /*max_tokens=*/256, /*dropout=*/0.02};
+  options.autoencoder = {/*channels=*/3, /*base_channels=*/64, {1, 2}, /*res_blocks=*/1, /*latent_channels=*/8,
+                         /*space_to_depth=*/2, /*mid_attention=*/false};
+  options.unet = {/*latent_channels=*/8, /*model_channels=*/128, {1, 2}, /*res_blocks=*/1,
+                  /*attention_downsamples=*/{1, 2}, /*heads=*/4, /*context_dim=*/128, /*space_to_depth=*/2,
+                  /*dropout=*/0};
+  options.conditioner = {"pooled", /*context_tokens=*/8, /*context_dim=*/128, options.unet.TimeDim()};
+  return options;
+}
+
+ModelOptions Base() {
+  ModelOptions options;
+  options.transformer = {kVocabulary, /*hidden=*/256, /*layers=*/6, /*heads=*/4, /*feed_forward=*/512,
+                         /*max_tokens=*/2048, /*dropout=*/0.02};
+  options.autoencoder = {/*channels=*/3, /*base_channels=*/64, {1, 2, 4, 4}, /*res_blocks=*/2, /*latent_channels=*/4,
+                         /*space_to_depth=*/1, /*mid_attention=*/true};
+  options.unet = {/*latent_channels=*/4, /*model_channels=*/128, {1, 2, 3, 4}, /*res_blocks=*/2,
+                  /*attention_downsamples=*/{2, 4}, /*heads=*/8, /*context_dim=*/512, /*space_to_depth=*/1,
+                  /*dropout=*/0};
+  options.conditioner = {"pooled", /*context_tokens=*/32, /*context_dim=*/512, options.unet.TimeDim()};
+  return options;
+}
+
+void RequireEqual(const char* key, int64_t value, const char* other_key, int64_t other) {
+  if (value == other) return;
+  throw ConfigError("MODEL_SIZES", "{} is {}, {} is {}: they must be equal", key, value, other_key, other);
+}
+
+void RequireDivisible(const char* key, int64_t value, const char* divisor_key, int64_t divisor) {
+  if (value % divisor == 0) return;
+  throw ConfigError("MODEL_SIZES", "{} is {}, which {} {} does not divide: change one of them", key, value,
+                    divisor_key, divisor);
+}
+
+void RequireLevels(const char* key, const std::vector<int64_t>& channel_mult) {
+  constexpr size_t kMostLevels = 8;
+  bool valid = !channel_mult.empty() && channel_mult.size() <= kMostLevels;
+  for (const int64_t mult : channel_mult) valid = valid && mult >= 1 && mult <= 64;
+  if (valid) return;
+  throw ConfigError("MODEL_SIZES", "{} has {} levels: give 1 to {} factors between 1 and 64", key, channel_mult.size(),
+                    kMostLevels);
+}
+
+}  // namespace
+
+ModelOptions ModelPreset(const std::string& size) {
+  if (size == "tiny") return Tiny();
+  if (size == "small") return Small();
+  if (size == "base") return Base();
+  // The structs' defaults are the reference's.
+  if (size == "genvinci-sd15") return ModelOptions();
+  throw ConfigError("MODEL_SIZE", "model size '{}' is unknown{}: use {}", size, DidYouMean(size, kModelSizes),
+                    JoinText(kModelSizes, ", "));
+}
+
+void CheckModels(const ModelOptions& options) {
+  const auto& [transformer, conditioner, autoencoder, unet] = options;
+  RequireLevels("autoencoder.channel_mult", autoencoder.channel_mult);
+  RequireLevels("unet.channel_mult", unet.channel_mult);
+  RequireDivisible("transformer.hidden", transformer.hidden, "transformer.heads", transformer.heads);
+  for (const int64_t mult : unet.channel_mult) {
+    RequireDivisible("unet.model_channels x channel_mult", unet.model_channels * mult, "unet.heads", unet.heads);
+  }
+  RequireEqual("conditioner.context_dim", conditioner.context_dim, "unet.context_dim", unet.context_dim);
+  RequireEqual("conditioner.time_dim", conditioner.time_dim, "four times unet.model_channels", unet.TimeDim());
+  RequireEqual("autoencoder.latent_channels", autoencoder.latent_channels, "unet.latent_channels",
+               unet.latent_channels);
+  for (const int64_t factor : unet.attention_downsamples) {
+    RequireDivisible("1 << number of unet levels", int64_t{1} << (unet.channel_mult.size() - 1),
+                     "unet.attention_downsamples", std::max<int64_t>(factor, 1));
+  }
+}
+
+}  // namespace genvinci
