@@ -1,0 +1,77 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "genvinci/core/files.h"
+#include "genvinci/core/json.h"
+#include "genvinci/genes/gene_mapping.h"
+#include "genvinci/io/h5ad.h"
+#include "genvinci/io/image.h"
+
+namespace genvinci {
+
+enum class Split { kTrain, kVal, kTest };
+std::string_view Name(Split split);  // "train", "val", "test"
+
+// dataset.json.
+struct DatasetInfo {
+  std::string name;
+  std::string technology;                       // "st", "h5ad", "virtual"
+  std::vector<std::string> channels;            // {"red", "green", "blue"}, {"DAPI"}, ...; empty without images
+  double um_per_px = 0;                         // of the stored patches; 0: unknown
+  int64_t patch_size = 0;                       // px cut from the section image
+  int64_t img_size = 0;                         // px stored
+  std::string split_kind;                       // "section", "patient", "block", "obs:<column>", "prefix"
+  bool same_patient = false;                    // a patient is in the training part and in val or test: scores say so
+  std::string label_column;                     // obs column with labels, may be empty
+  std::vector<std::string> proportion_columns;  // obs columns "proportion:<type>"
+  Json provenance = Json::object();             // source files, options, versions, coverage, counts of what was dropped
+  Json leak_report = Json::object();
+
+  Json ToJson() const;
+  static DatasetInfo FromJson(const Json& json, const std::string& source);
+};
+
+// A dataset folder: dataset.json, expression.h5ad, patches/<escaped obs_name>.png. The reference's layout (demo.h5ad
+// and spot_224/<obs_name>.jpg) opens as it stands, with its split (obs_names starting with BC23377 are val and test)
+// when the folder is named he_st.
+class Dataset {
+ public:
+  // DataError DATASET_* (an obs without a patch, a split column missing, ...), MissingFileError.
+  static Dataset Open(const std::string& name_or_path);
+
+  const DatasetInfo& info() const { return info_; }
+  const fs::path& path() const { return path_; }
+  int64_t size() const { return file_->n_obs(); }
+  const DataFrame& obs() const { return file_->obs(); }
+  const std::string& obs_name(int64_t i) const { return file_->obs().index[i]; }
+  bool has_images() const { return !info_.channels.empty(); }
+  // Gene ids for the vocabulary: var["ensg_id"] where it is there, else the index.
+  std::vector<std::string> gene_names() const;
+  // Observations of a split, ascending. The reference's he_st has the same ones in val and test.
+  std::vector<int64_t> Indices(Split split) const;
+
+  // Calls use(i, column indices, counts) for every observation in order, reading in batches.
+  using ProfileUser = std::function<void(int64_t, std::span<const int32_t>, std::span<const float>)>;
+  void ForEachProfile(const ProfileUser& use) const;
+
+  fs::path PatchPath(int64_t i) const;
+  // The stored patch: the channels of info(), 8 bits. DataError PATCH_* naming the observation.
+  Image LoadPatch(int64_t i) const;
+
+  // sha256 over dataset.json, names, and the sizes and times of its files: what caches are keyed by.
+  std::string fingerprint() const;
+
+ private:
+  fs::path path_;
+  DatasetInfo info_;
+  std::shared_ptr<H5adFile> file_;
+  std::vector<int8_t> in_train_, in_val_, in_test_;
+  std::vector<fs::path> patches_;
+};
+
+}  // namespace genvinci
