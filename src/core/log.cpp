@@ -1,7 +1,5 @@
 #include "genvinci/core/log.h"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <mutex>
 

@@ -2,8 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -160,6 +161,36 @@ TEST(AppendToFile, FullDeviceSaysSo) {
   EXPECT_STREQ(
       error.what(),
       "/dev/full: writing failed: No space left on device (errno 28): free some space or choose another place");
+}
+
+TEST(AppendToFile, GoesOnAfterSignalsAndShortWrites) {
+  const TempFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  struct sigaction action {
+  }, before{};
+  action.sa_handler = [](int) {};  // without SA_RESTART: calls end with EINTR
+  ::sigaction(SIGUSR2, &action, &before);
+  const pthread_t writer = ::pthread_self();
+  std::string received;
+  std::thread reader([&] {
+    for (int i = 0; i < 5; ++i) {
+      ::usleep(2000);
+      ::pthread_kill(writer, SIGUSR2);
+    }
+    std::ifstream pipe(folder / "pipe", std::ios::binary);
+    std::string block(50000, '\0');
+    while (pipe.read(block.data(), 50000) || pipe.gcount() > 0) {
+      received.append(block, 0, static_cast<size_t>(pipe.gcount()));
+      ::pthread_kill(writer, SIGUSR2);
+      ::usleep(1000);
+    }
+  });
+  std::string sent(1000000, 'x');
+  for (size_t i = 0; i < sent.size(); i += 3) sent[i] = static_cast<char>(i);
+  AppendToFile(folder / "pipe", sent);
+  reader.join();
+  ::sigaction(SIGUSR2, &before, nullptr);
+  EXPECT_EQ(received, sent);
 }
 
 TEST(MakeFolder, MakesParentsAndRefusesAFile) {
