@@ -10,7 +10,7 @@
 #include "genvinci/core/json.h"
 #include "genvinci/io/h5ad.h"
 #include "genvinci/io/image.h"
-#include "testing/folder.h"
+#include "core/temp_folder.h"
 
 // Runs the built program as a user does.
 
@@ -93,7 +93,7 @@ class E2ePipeline : public testing::Test {
     const Outcome outcome = Genvinci(folder_.path(), arguments);
     ASSERT_EQ(outcome.code, 0) << arguments << "\n" << outcome.err;
   }
-  TemporaryFolder folder_;
+  TempFolder folder_;
 };
 
 TEST_F(E2ePipeline, FromFilesToScores) {
@@ -148,7 +148,7 @@ class E2eBadInput : public testing::Test {
     const Outcome outcome = Run(kPrepare);
     ASSERT_EQ(outcome.code, 0) << outcome.err;
   }
-  TemporaryFolder folder_;
+  TempFolder folder_;
 };
 
 TEST_F(E2eBadInput, UnknownFlagKeyAndValue) {
