@@ -34,8 +34,8 @@ std::string_view Text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::string Digest(std::span<const std::byte> tokens, std::span<const std::byte> offsets) {
-  return Sha256(Sha256(Text(tokens)) + Sha256(Text(offsets)));
+std::string Digest(const TensorView& tokens, const TensorView& offsets, const std::string& coverage) {
+  return Sha256(Sha256(Text(tokens.bytes)) + Sha256(Text(offsets.bytes)) + coverage);
 }
 
 Coverage CoverageFromJson(const Json& json) {
@@ -65,11 +65,12 @@ void WriteCache(const fs::path& path, const std::string& key, const TokenizedDat
   }
   const TensorView tokens_view = ViewOfVector(flat, DType::kI32);
   const TensorView offsets_view = ViewOfVector(offsets, DType::kI64);
+  const std::string coverage = DumpJson(CoverageToJson(dataset.coverage));
   MakeFolder(path.parent_path());
   WriteSafetensors(path, {{"tokens", tokens_view}, {"offsets", offsets_view}},
                    {{"key", key},
-                    {"sha256", Digest(tokens_view.bytes, offsets_view.bytes)},
-                    {"coverage", DumpJson(CoverageToJson(dataset.coverage))}});
+                    {"sha256", Digest(tokens_view, offsets_view, coverage)},
+                    {"coverage", coverage}});
 }
 
 // Nothing when the key or the digest differs.
@@ -82,7 +83,7 @@ std::optional<TokenizedDataset> ReadCache(const fs::path& path, const std::strin
   if (value("key") != key || !file.Has("tokens") || !file.Has("offsets")) return std::nullopt;
   const TensorView& tokens = file.View("tokens");
   const TensorView& offsets = file.View("offsets");
-  if (value("sha256") != Digest(tokens.bytes, offsets.bytes)) return std::nullopt;
+  if (value("sha256") != Digest(tokens, offsets, value("coverage"))) return std::nullopt;
   TokenizedDataset dataset;
   dataset.coverage = CoverageFromJson(ParseJson(value("coverage"), path.string()));
   const auto* values = reinterpret_cast<const int32_t*>(tokens.bytes.data());

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "genvinci/core/json.h"
@@ -14,47 +15,81 @@ namespace genvinci {
 
 // Commits checkpoints/step-<n>/ of a run: files written and fsynced, manifest.json with the sha256 of each, fsync, rename
 // of the folder, fsync of the parent; then `latest` (and `best` where `best` is set) follow, as small files that name it.
-// Nothing of it is visible before the rename.
+// Nothing of it is visible before the rename; a writer that is not committed leaves nothing behind. IoError.
 class CheckpointWriter {
  public:
   CheckpointWriter(const fs::path& run, int64_t step);
   void Tensors(const std::string& file, const NamedTensors& tensors);  // "model" -> model.safetensors
   void Json(const std::string& file, const genvinci::Json& value);     // "state" -> state.json
+  // vocabulary.json unless it is the built-in table; returns what state.json keeps of it: name and fingerprint.
+  genvinci::Json Vocabulary(const genvinci::Vocabulary& vocabulary);
   // Keeps the last `keep` checkpoints and the best one; others are removed after the commit.
   void Commit(bool best, int64_t keep = 2);
 
  private:
+  void Note(const std::string& file);
+
   fs::path run_, target_;
+  int64_t step_;
   std::unique_ptr<StagedFolder> staged_;
-  genvinci::Json manifest_ = genvinci::Json::object();
+  genvinci::Json files_ = genvinci::Json::object();
 };
 
 // A verified checkpoint folder.
 class Checkpoint {
  public:
   // `path`: a run (its `which`, "best" or "latest"), a checkpoint folder, or "step-<n>" in it. The manifest is verified;
-  // for a run, a damaged checkpoint falls back to the one before with a warning. DataError CKPT_*, MissingFileError.
+  // for a run, a damaged checkpoint falls back to the one before with a warning. "latest" is the last one committed even
+  // where a crash kept the file `latest` from following. DataError CKPT_MANIFEST, CKPT_DAMAGED; MissingFileError
+  // CKPT_MISSING.
   static Checkpoint Open(const fs::path& path, const std::string& which = "best");
 
   const fs::path& path() const { return path_; }
-  bool Has(const std::string& file) const;
-  std::shared_ptr<SafetensorsFile> Tensors(const std::string& file) const;
-  genvinci::Json Json(const std::string& file) const;
+  int64_t step() const { return step_; }
+  bool Has(const std::string& file) const;  // "vocabulary.json"
+  std::shared_ptr<SafetensorsFile> Tensors(const std::string& file) const;  // "model"; DataError CKPT_FILE
+  genvinci::Json Json(const std::string& file) const;                       // "state"
+  // DataError CKPT_KIND unless state.json's "kind" is `kind`; returns state.json.
+  genvinci::Json RequireKind(const std::string& kind) const;
+  // The vocabulary that state.json names. DataError CKPT_VOCABULARY.
+  genvinci::Vocabulary Vocabulary() const;
+  // LoadState from model.safetensors, then the averaged weights of ema.safetensors where there are any.
+  void LoadInto(torch::nn::Module& module, const std::string& prefix) const;
 
  private:
   fs::path path_;
+  int64_t step_ = 0;
+  genvinci::Json files_;
 };
 
-// A fine-tuned checkpoint ready to generate: EMA weights where there are any. DataError CKPT_KIND for another kind of run.
+// The step that a pointer of the run ("best", "latest") names; nothing when there is none.
+std::optional<int64_t> PointedStep(const fs::path& run, const std::string& pointer);
+// Writes the pointer; a resumed run does so where a crash kept it from following.
+void PointTo(const fs::path& run, const std::string& pointer, int64_t step);
+
+// A fine-tuned checkpoint ready to generate: EMA weights where there are any, in evaluation mode. `path` as in
+// Checkpoint::Open. DataError CKPT_KIND for another kind of run, CKPT_CONFIG, CKPT_TENSORS.
 struct LoadedPipeline {
   Pipeline pipeline{nullptr};
   Vocabulary vocabulary;
-  genvinci::Json state;
+  Json state;
   fs::path path;
 };
 LoadedPipeline LoadPipeline(const fs::path& path, const torch::Device& device);
 
-// The autoencoder of an autoencoder run, with its config.
+// An autoencoder run's network with its config, in evaluation mode, and the mean and scale (1 / standard deviation) of
+// each latent channel on its training part.
+struct LoadedAutoencoder {
+  Autoencoder autoencoder{nullptr};
+  torch::Tensor latent_mean_C, latent_scale_C;
+  Json state;
+  fs::path path;
+};
+LoadedAutoencoder LoadAutoencoderRun(const fs::path& path, const torch::Device& device);
 Autoencoder LoadAutoencoder(const fs::path& path, const torch::Device& device);
+
+// A pretraining run's transformer weights into `transformer`; drop-out may differ, the sizes may not (DataError
+// CKPT_CONFIG names them). Returns the checkpoint, for its vocabulary.
+Checkpoint LoadTransformer(const fs::path& path, GeneTransformer& transformer);
 
 }  // namespace genvinci

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "genvinci/core/json.h"
+
+namespace genvinci {
+
+// What masked tokens are worth without a network: guessed from the frequency of tokens in the training part, over all
+// ranks (with one count added to each token) and within 64 bins of rank (shrunk to the former by 1,000 counts), since a
+// token's rank alone tells much.
+class FrequencyBaseline {
+ public:
+  FrequencyBaseline(const std::vector<std::vector<int32_t>>& profiles, int64_t vocabulary_size);
+
+  // Scores masked tokens (labels_N, ranks_N int64).
+  void Add(const torch::Tensor& labels_N, const torch::Tensor& ranks_N);
+  // {"frequency_loss", "frequency_accuracy", "rank_frequency_loss", "rank_frequency_accuracy"} of all that was added: the
+  // mean -log p, and the share of tokens that are the likeliest one.
+  Json Result() const;
+  void Reset();
+
+ private:
+  torch::Tensor BinOf(const torch::Tensor& ranks_N) const;
+
+  struct Score {
+    double loss = 0, hits = 0;
+  };
+  int64_t longest_ = 1, count_ = 0;
+  torch::Tensor log_p_V_, log_p_bins_KV_, likeliest_K_;
+  int64_t likeliest_ = 0;
+  Score all_, by_rank_;
+};
+
+}  // namespace genvinci

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "genvinci/core/json.h"
+#include "genvinci/genes/vocabulary.h"
+#include "genvinci/training/training_options.h"
+
+namespace genvinci {
+
+// Token lists for pretraining.
+struct PretrainData {
+  std::string name;  // of the run's folder
+  Vocabulary vocabulary;
+  std::vector<std::vector<int32_t>> train, val;
+  std::vector<std::string> train_names;  // obs_names; empty for .dataset folders
+  Json facts;                            // fingerprints and counts
+};
+
+// From a dataset folder, or from Geneformer's `.dataset` folders: a path that ends in .dataset or holds state.json (no val
+// part), or a folder that holds train.dataset and perhaps val.dataset. Profiles are cut at the transformer's max_tokens.
+// DataError: LENGTHS (lengths_file does not fit), PROFILE_EMPTY, ARROW_*, DATASET_*.
+PretrainData LoadPretrainData(const PretrainOptions& options);
+
+// The folder's own name, as runs are filed under.
+std::string FolderName(const fs::path& path);
+
+}  // namespace genvinci

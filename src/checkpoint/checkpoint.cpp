@@ -1,0 +1,221 @@
+#include "genvinci/checkpoint/checkpoint.h"
+
+#include <algorithm>
+#include <system_error>
+#include <vector>
+
+#include "genvinci/core/error.h"
+#include "genvinci/core/log.h"
+#include "genvinci/core/text.h"
+
+namespace genvinci {
+namespace {
+
+constexpr int kFormat = 1;
+constexpr const char* kManifest = "manifest.json";
+
+fs::path FolderOf(const fs::path& run) { return run / "checkpoints"; }
+std::string NameOf(int64_t step) { return fmt::format("step-{}", step); }
+
+std::optional<int64_t> StepOf(const std::string& name) {
+  int64_t step = 0;
+  if (!name.starts_with("step-") || !ParseInteger(name.substr(5), step) || NameOf(step) != name) return std::nullopt;
+  return step;
+}
+
+// Ascending.
+std::vector<int64_t> StepsIn(const fs::path& run) {
+  std::vector<int64_t> steps;
+  std::error_code error;
+  for (fs::directory_iterator it(FolderOf(run), error), end; !error && it != end; it.increment(error)) {
+    if (const auto step = StepOf(it->path().filename().string())) steps.push_back(*step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+// What a killed process left half-written or half-removed; the run's lock keeps others from working here.
+void RemoveLeftovers(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> leftovers;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().filename().string().starts_with(".")) leftovers.push_back(it->path());
+  }
+  for (const fs::path& path : leftovers) fs::remove_all(path, error);
+}
+
+// Under a hidden name first, so that a half-removed checkpoint is never taken for one.
+void RemoveFolder(const fs::path& path) {
+  const fs::path hidden = path.parent_path() / fmt::format(".old-{}", path.filename().string());
+  std::error_code error;
+  fs::remove_all(hidden, error);
+  fs::rename(path, hidden, error);
+  if (!error) fs::remove_all(hidden, error);
+  if (error) Log("{}: could not be removed: {}", path.string(), error.message());
+}
+
+std::string SelfSum(const Json& files) { return Sha256(DumpJson(files)); }
+
+// The manifest's files, each verified.
+Json Verify(const fs::path& folder) {
+  const fs::path path = folder / kManifest;
+  const std::string text = ReadFile(path);
+  const auto damaged = [&](const std::string& what) {
+    return DataError("CKPT_MANIFEST", "{}: {}: use another checkpoint of the run", path.string(), what);
+  };
+  const Json manifest = ParseJson(text, path.string());
+  // Compared as text, no byte of it goes unchecked.
+  if (!manifest.is_object() || DumpJson(manifest, 2) + "\n" != text) throw damaged("is not as it was written");
+  if (manifest.value("format", Json()) != Json(kFormat)) throw damaged("is of a format that this version cannot read");
+  const Json files = manifest.value("files", Json());
+  if (!files.is_object() || manifest.value("sha256", Json()) != Json(SelfSum(files)))
+    throw damaged("its own sum does not agree");
+  for (const auto& [name, sum] : files.items()) {
+    if (Sha256OfFile(folder / name) == sum.get<std::string>()) continue;
+    throw DataError("CKPT_DAMAGED", "{}: its sha256 is not the one in {}: use another checkpoint of the run",
+                    (folder / name).string(), kManifest);
+  }
+  return files;
+}
+
+// Where to look, the first choice first.
+std::vector<fs::path> Candidates(const fs::path& run, const std::string& which) {
+  std::vector<int64_t> steps = StepsIn(run);
+  std::reverse(steps.begin(), steps.end());
+  if (const auto step = StepOf(which)) return {FolderOf(run) / which};
+  if (which == "best") {
+    const auto best = PointedStep(run, "best");
+    const auto found = best ? std::find(steps.begin(), steps.end(), *best) : steps.end();
+    if (found != steps.end()) std::rotate(steps.begin(), found, found + 1);
+    else if (!steps.empty()) Warn("{}: names no checkpoint that is there: taking the latest", (run / "best").string());
+  }
+  std::vector<fs::path> paths;
+  for (const int64_t step : steps) paths.push_back(FolderOf(run) / NameOf(step));
+  return paths;
+}
+
+}  // namespace
+
+std::optional<int64_t> PointedStep(const fs::path& run, const std::string& pointer) {
+  std::error_code error;
+  const fs::path path = FolderOf(run) / pointer;
+  if (!fs::is_regular_file(path, error)) return std::nullopt;
+  std::string name = ReadFile(path, 1000);
+  while (!name.empty() && name.back() == '\n') name.pop_back();
+  return StepOf(name);
+}
+
+void PointTo(const fs::path& run, const std::string& pointer, int64_t step) {
+  if (PointedStep(run, pointer) != step) WriteFileAtomic(FolderOf(run) / pointer, NameOf(step) + "\n");
+}
+
+CheckpointWriter::CheckpointWriter(const fs::path& run, int64_t step)
+    : run_(run), target_(FolderOf(run) / NameOf(step)), step_(step) {
+  MakeFolder(FolderOf(run));
+  RemoveLeftovers(FolderOf(run));
+  // Only a damaged one is ever reached twice: training goes on from the last one that is whole.
+  std::error_code error;
+  if (fs::exists(target_, error)) RemoveFolder(target_);
+  staged_ = std::make_unique<StagedFolder>(target_);
+}
+
+void CheckpointWriter::Note(const std::string& file) { files_[file] = Sha256OfFile(staged_->path() / file); }
+
+void CheckpointWriter::Tensors(const std::string& file, const NamedTensors& tensors) {
+  WriteTensors(staged_->path() / (file + ".safetensors"), tensors);
+  Note(file + ".safetensors");
+}
+
+void CheckpointWriter::Json(const std::string& file, const genvinci::Json& value) {
+  WriteJson(staged_->path() / (file + ".json"), value);
+  Note(file + ".json");
+}
+
+genvinci::Json CheckpointWriter::Vocabulary(const genvinci::Vocabulary& vocabulary) {
+  if (vocabulary.fingerprint() != Vocabulary::GeneformerV1().fingerprint()) Json("vocabulary", vocabulary.ToJson());
+  return {{"name", vocabulary.name()}, {"fingerprint", vocabulary.fingerprint()}, {"size", vocabulary.size()}};
+}
+
+void CheckpointWriter::Commit(bool best, int64_t keep) {
+  WriteJson(staged_->path() / kManifest,
+            {{"format", kFormat}, {"step", step_}, {"files", files_}, {"sha256", SelfSum(files_)}});
+  staged_->Commit();
+  PointTo(run_, "latest", step_);
+  if (best) PointTo(run_, "best", step_);
+  std::vector<int64_t> steps = StepsIn(run_);
+  const auto kept = PointedStep(run_, "best");
+  for (size_t i = 0; i + static_cast<size_t>(keep) < steps.size(); ++i) {
+    if (steps[i] != kept) RemoveFolder(FolderOf(run_) / NameOf(steps[i]));
+  }
+}
+
+Checkpoint Checkpoint::Open(const fs::path& path, const std::string& which) {
+  Checkpoint checkpoint;
+  std::error_code error;
+  const bool is_checkpoint = fs::exists(path / kManifest, error) || StepOf(path.filename().string()).has_value();
+  const std::vector<fs::path> candidates = is_checkpoint ? std::vector<fs::path>{path} : Candidates(path, which);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    try {
+      checkpoint.files_ = Verify(candidates[i]);
+      checkpoint.path_ = candidates[i];
+      checkpoint.step_ = StepOf(candidates[i].filename().string()).value_or(0);
+      return checkpoint;
+    } catch (const Error& damaged) {
+      if (i + 1 == candidates.size()) throw;
+      Warn("{}; falling back to {}", damaged.what(), candidates[i + 1].filename().string());
+    }
+  }
+  throw MissingFileError("CKPT_MISSING", "{}: holds no checkpoint: give a run that has saved one", path.string());
+}
+
+bool Checkpoint::Has(const std::string& file) const { return files_.contains(file); }
+
+std::shared_ptr<SafetensorsFile> Checkpoint::Tensors(const std::string& file) const {
+  const std::string name = file + ".safetensors";
+  if (!Has(name)) throw DataError("CKPT_FILE", "{}: has no {}", path_.string(), name);
+  return std::make_shared<SafetensorsFile>(path_ / name);
+}
+
+genvinci::Json Checkpoint::Json(const std::string& file) const {
+  const std::string name = file + ".json";
+  if (!Has(name)) throw DataError("CKPT_FILE", "{}: has no {}", path_.string(), name);
+  return ReadJson(path_ / name);
+}
+
+genvinci::Json Checkpoint::RequireKind(const std::string& kind) const {
+  genvinci::Json state = Json("state");
+  const genvinci::Json found = state.is_object() ? state.value("kind", genvinci::Json("unknown")) : genvinci::Json();
+  if (found != genvinci::Json(kind))
+    throw DataError("CKPT_KIND", "{}: is a checkpoint of kind {}, not \"{}\": give a run of that kind", path_.string(),
+                    DumpJson(found), kind);
+  return state;
+}
+
+genvinci::Vocabulary Checkpoint::Vocabulary() const {
+  const genvinci::Json state = Json("state");
+  const genvinci::Json expected = state.value("vocabulary", genvinci::Json::object()).value("fingerprint", genvinci::Json());
+  genvinci::Vocabulary vocabulary =
+      Has("vocabulary.json") ? genvinci::Vocabulary::FromJson(Json("vocabulary"), (path_ / "vocabulary.json").string())
+                             : genvinci::Vocabulary::GeneformerV1();
+  if (expected != genvinci::Json(vocabulary.fingerprint()))
+    throw DataError("CKPT_VOCABULARY", "{}: was trained with another vocabulary than the one built into this version",
+                    path_.string());
+  return vocabulary;
+}
+
+void Checkpoint::LoadInto(torch::nn::Module& module, const std::string& prefix) const {
+  LoadState(module, prefix, *Tensors("model"), path_ / "model.safetensors");
+  if (!Has("ema.safetensors")) return;
+  const auto averaged = Tensors("ema");
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : StateOf(module, prefix)) {
+    if (!averaged->Has(name)) continue;
+    const torch::Tensor value = ToTensor(averaged->View(name));
+    if (value.sizes() != tensor.sizes())
+      throw DataError("CKPT_TENSORS", "{}: {} has another shape than in model.safetensors",
+                      (path_ / "ema.safetensors").string(), name);
+    torch::Tensor(tensor).copy_(value);
+  }
+}
+
+}  // namespace genvinci

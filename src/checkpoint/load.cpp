@@ -1,0 +1,81 @@
+#include "genvinci/checkpoint/checkpoint.h"
+
+#include "genvinci/core/error.h"
+#include "genvinci/core/text.h"
+#include "genvinci/nn/memory_format.h"
+
+namespace genvinci {
+namespace {
+
+template <typename Config>
+Config ReadConfig(const Checkpoint& checkpoint, const Json& state, const char* key) {
+  const std::string source = (checkpoint.path() / "state.json").string();
+  if (!state.contains(key)) throw DataError("CKPT_CONFIG", "{}: has no \"{}\"", source, key);
+  Config config;
+  try {
+    FromJson(state[key], config, source);
+  } catch (const ConfigError& error) {
+    throw DataError("CKPT_CONFIG", "{}: written by another version?", error.what());
+  }
+  return config;
+}
+
+// "hidden 128 (not 256)" for each size that differs; drop-out is no size.
+std::vector<std::string> Differences(const GeneTransformerConfig& saved, const GeneTransformerConfig& wanted) {
+  std::vector<std::string> differences;
+  const Json a = ToJson(saved), b = ToJson(wanted);
+  for (const auto& [key, value] : a.items()) {
+    if (key != "dropout" && b.at(key) != value)
+      differences.push_back(fmt::format("{} {} (not {})", key, DumpJson(value), DumpJson(b.at(key))));
+  }
+  return differences;
+}
+
+}  // namespace
+
+LoadedPipeline LoadPipeline(const fs::path& path, const torch::Device& device) {
+  const Checkpoint checkpoint = Checkpoint::Open(path);
+  const Json state = checkpoint.RequireKind("ldm");
+  const auto config = ReadConfig<PipelineConfig>(checkpoint, state, "pipeline");
+  Pipeline pipeline(config);
+  checkpoint.LoadInto(*pipeline, "");
+  pipeline->to(device);
+  pipeline->eval();
+  return {pipeline, checkpoint.Vocabulary(), state, checkpoint.path()};
+}
+
+LoadedAutoencoder LoadAutoencoderRun(const fs::path& path, const torch::Device& device) {
+  const Checkpoint checkpoint = Checkpoint::Open(path);
+  const Json state = checkpoint.RequireKind("autoencoder");
+  const auto config = ReadConfig<AutoencoderConfig>(checkpoint, state, "autoencoder");
+  Autoencoder autoencoder(config);
+  UseChannelsLast(*autoencoder);
+  checkpoint.LoadInto(*autoencoder, "autoencoder");
+  autoencoder->to(device);
+  autoencoder->eval();
+  const auto tensors = checkpoint.Tensors("model");
+  const torch::Tensor mean_C = ToTensor(tensors->View("latent_mean"));
+  const torch::Tensor scale_C = ToTensor(tensors->View("latent_scale"));
+  if (mean_C.numel() != config.latent_channels || scale_C.numel() != config.latent_channels)
+    throw DataError("CKPT_TENSORS", "{}: latent_mean and latent_scale have not {} values",
+                    (checkpoint.path() / "model.safetensors").string(), config.latent_channels);
+  return {autoencoder, mean_C.to(device), scale_C.to(device), state, checkpoint.path()};
+}
+
+Autoencoder LoadAutoencoder(const fs::path& path, const torch::Device& device) {
+  return LoadAutoencoderRun(path, device).autoencoder;
+}
+
+Checkpoint LoadTransformer(const fs::path& path, GeneTransformer& transformer) {
+  Checkpoint checkpoint = Checkpoint::Open(path);
+  const Json state = checkpoint.RequireKind("mlm");
+  const auto saved = ReadConfig<GeneTransformerConfig>(checkpoint, state, "transformer");
+  const auto differences = Differences(saved, transformer->config());
+  if (!differences.empty())
+    throw DataError("CKPT_CONFIG", "{}: its transformer has {}: choose the --model it was trained with",
+                    checkpoint.path().string(), JoinText(differences, ", "));
+  checkpoint.LoadInto(*transformer, "transformer");
+  return checkpoint;
+}
+
+}  // namespace genvinci

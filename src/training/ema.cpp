@@ -1,0 +1,47 @@
+#include "genvinci/training/ema.h"
+
+#include <algorithm>
+
+#include "genvinci/core/error.h"
+
+namespace genvinci {
+
+Ema::Ema(const NamedTensors& parameters, double decay) : decay_(decay) {
+  if (!enabled()) return;
+  for (const auto& [name, parameter] : parameters) {
+    names_.push_back(name);
+    parameters_.push_back(parameter);
+    averages_.push_back(parameter.detach().clone());
+  }
+}
+
+void Ema::Update(int64_t n) {
+  if (!enabled()) return;
+  const torch::NoGradGuard no_grad;
+  const double warm = (1.0 + static_cast<double>(n)) / (10.0 + static_cast<double>(n));
+  at::_foreach_lerp_(averages_, parameters_, 1 - std::min(decay_, warm));
+}
+
+NamedTensors Ema::State() const {
+  NamedTensors state;
+  for (size_t i = 0; i < names_.size(); ++i) state.emplace_back(names_[i], averages_[i]);
+  return state;
+}
+
+void Ema::Load(const SafetensorsFile& file, const fs::path& path) {
+  for (size_t i = 0; i < names_.size(); ++i) {
+    if (!file.Has(names_[i]) || torch::IntArrayRef(file.View(names_[i]).shape) != averages_[i].sizes())
+      throw DataError("CKPT_TENSORS", "{}: {} is missing or of another shape", path.string(), names_[i]);
+  }
+  for (size_t i = 0; i < names_.size(); ++i) averages_[i].copy_(ToTensor(file.View(names_[i])));
+}
+
+void Ema::Swap() {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const torch::Tensor values = parameters_[i].detach();
+    parameters_[i].set_data(averages_[i]);
+    averages_[i] = values;
+  }
+}
+
+}  // namespace genvinci

@@ -1,0 +1,135 @@
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "genvinci/core/log.h"
+#include "genvinci/models/gene_transformer.h"
+#include "genvinci/tensor/device.h"
+#include "genvinci/tensor/random.h"
+#include "genvinci/training/frequency_baseline.h"
+#include "genvinci/training/masking.h"
+#include "genvinci/training/pretrain_data.h"
+#include "genvinci/training/tasks.h"
+#include "genvinci/training/trainer.h"
+
+namespace genvinci {
+namespace {
+
+GeneTransformerConfig ConfigFor(const PretrainOptions& options, const Vocabulary& vocabulary) {
+  GeneTransformerConfig config = options.transformer;
+  config.vocabulary_size = vocabulary.size();
+  if (options.dropout) config.dropout = *options.dropout;
+  return config;
+}
+
+class PretrainTask : public TrainingTask {
+ public:
+  PretrainTask(const PretrainOptions& options, const PretrainData& data)
+      : options_(options), data_(data), device_(OpenDevice(options.common.device)),
+        config_(ConfigFor(options, data.vocabulary)), transformer_(config_),
+        baseline_(data.train, config_.vocabulary_size) {
+    transformer_->to(device_);
+    for (const auto& tokens : data.train) lengths_.push_back(static_cast<int64_t>(tokens.size()));
+    if (data.val.empty()) Log("{}: has no val part: the latest checkpoint counts as the best", options.dataset);
+    val_batches_ = ValBatches();
+  }
+
+  std::string kind() const override { return "mlm"; }
+  int64_t size() const override { return static_cast<int64_t>(data_.train.size()); }
+  std::string ItemName(int64_t item) const override {
+    return data_.train_names.empty() ? fmt::format("profile {}", item) : data_.train_names[static_cast<size_t>(item)];
+  }
+  torch::nn::Module& module() override { return *transformer_; }
+  NamedTensors Trained() override {
+    NamedTensors trained;
+    for (const auto& item : transformer_->named_parameters()) trained.emplace_back("transformer." + item.key(), item.value());
+    return trained;
+  }
+  NamedTensors State() override { return StateOf(*transformer_, "transformer"); }
+  void Load(const SafetensorsFile& file, const fs::path& path) override {
+    LoadState(*transformer_, "transformer", file, path);
+  }
+  Json Describe() const override { return {{"transformer", ToJson(config_)}}; }
+  const Vocabulary* vocabulary() const override { return &data_.vocabulary; }
+  Batches EpochBatches(int64_t batch_size, int64_t seed, int64_t epoch) const override {
+    return BatchesByLength(lengths_, batch_size, seed, epoch);
+  }
+
+  StepLoss Loss(const std::vector<int64_t>& items, torch::Generator generator) override {
+    const MaskedBatch batch = Mask(data_.train, items, generator);
+    return {torch::nn::functional::cross_entropy(Logits(batch), batch.labels_N.to(device_)), {}};
+  }
+
+  std::optional<Evaluation> Evaluate(int64_t) override {
+    if (data_.val.empty()) return std::nullopt;
+    double loss = 0, hits = 0, count = 0;
+    baseline_.Reset();
+    for (size_t b = 0; b < val_batches_.size(); ++b) {
+      const MaskedBatch batch = Mask(data_.val, val_batches_[b],
+                                     RandomStream(options_.common.seed, "val mask", {static_cast<int64_t>(b)}));
+      const torch::Tensor logits_NV = Logits(batch);
+      const torch::Tensor labels_N = batch.labels_N.to(device_);
+      const auto n = static_cast<double>(labels_N.numel());
+      loss += n * torch::nn::functional::cross_entropy(logits_NV, labels_N).item<double>();
+      hits += (logits_NV.argmax(1) == labels_N).sum().item<double>();
+      count += n;
+      baseline_.Add(batch.labels_N, batch.ranks_N);
+    }
+    Json metrics = {{"val_loss", loss / count}, {"val_accuracy", hits / count}};
+    metrics.update(baseline_.Result());
+    metrics["val_tokens"] = static_cast<int64_t>(count);
+    return Evaluation{metrics, "val_loss", /*higher_is_better=*/false};
+  }
+
+ private:
+  MaskedBatch Mask(const std::vector<std::vector<int32_t>>& profiles, const std::vector<int64_t>& items,
+                   const torch::Generator& generator) const {
+    std::vector<const std::vector<int32_t>*> lists;
+    for (const int64_t item : items) lists.push_back(&profiles[static_cast<size_t>(item)]);
+    return MaskTokens(PadTokenLists(lists), options_.mask_probability, config_.vocabulary_size, generator);
+  }
+
+  // At the chosen positions alone: the vocabulary is the widest layer by far.
+  torch::Tensor Logits(const MaskedBatch& batch) {
+    const torch::Tensor hidden_BLD = transformer_->forward(batch.tokens_BL.to(device_));
+    return transformer_->MlmLogits(hidden_BLD.index({batch.chosen_BL.to(device_)}));
+  }
+
+  // By length, so that little is padded.
+  Batches ValBatches() const {
+    std::vector<int64_t> order(data_.val.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      return data_.val[static_cast<size_t>(a)].size() < data_.val[static_cast<size_t>(b)].size();
+    });
+    Batches batches;
+    for (size_t i = 0; i < order.size(); ++i) {
+      if (i % static_cast<size_t>(options_.training.batch_size) == 0) batches.emplace_back();
+      batches.back().push_back(order[i]);
+    }
+    return batches;
+  }
+
+  const PretrainOptions& options_;
+  const PretrainData& data_;
+  torch::Device device_;
+  GeneTransformerConfig config_;
+  GeneTransformer transformer_;
+  FrequencyBaseline baseline_;
+  std::vector<int64_t> lengths_;
+  Batches val_batches_;
+};
+
+}  // namespace
+
+Json Pretrain(const PretrainOptions& options) {
+  const PretrainData data = LoadPretrainData(options);
+  const RunIdentity identity{"pretrain", "mlm", data.name, ToJson(options), data.facts};
+  TrainingRun run = OpenTrainingRun(identity, options.common, options.training);
+  at::manual_seed(StreamKey(options.common.seed, "init"));
+  PretrainTask task(options, data);
+  return Trainer(task, run, identity, options.common, options.training).Run();
+}
+
+}  // namespace genvinci

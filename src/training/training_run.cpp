@@ -1,0 +1,116 @@
+#include "genvinci/training/training_run.h"
+
+#include <algorithm>
+#include <set>
+#include <system_error>
+
+#include "genvinci/core/error.h"
+#include "genvinci/core/log.h"
+#include "genvinci/core/text.h"
+
+namespace genvinci {
+namespace {
+
+// These decide no number of the training; what the dataset is, its fingerprint says.
+const std::set<std::string> kFree = {"common.output",  "common.device",        "common.threads",      "common.quiet",
+                                     "common.json",    "training.max_minutes", "training.save_steps", "training.log_steps",
+                                     "training.resume", "dataset"};
+
+void Compare(const std::string& key, const Json& was, const Json& is, std::vector<std::string>& differences) {
+  if (was == is || kFree.count(key)) return;
+  if (!was.is_object() || !is.is_object()) {
+    differences.push_back(fmt::format("{} was {}, is {}", key, DumpJson(was), DumpJson(is)));
+    return;
+  }
+  const std::string start = key.empty() ? "" : key + ".";
+  for (const auto& [name, value] : was.items()) Compare(start + name, value, is.value(name, Json()), differences);
+  for (const auto& [name, value] : is.items()) {
+    if (!was.contains(name)) Compare(start + name, Json(), value, differences);
+  }
+}
+
+void RequireSame(const RunIdentity& identity, const Checkpoint& checkpoint) {
+  const Json state = checkpoint.RequireKind(identity.kind);
+  std::vector<std::string> differences;
+  Compare("", state.value("options", Json::object()), identity.options, differences);
+  Compare("", state.value("facts", Json::object()), identity.facts, differences);
+  if (differences.empty()) return;
+  throw ConfigError("RESUME_OPTIONS", "{}: cannot go on with other options: {}: give those of the run, or start a new one",
+                    checkpoint.path().string(), JoinText(differences, "; "));
+}
+
+bool HasCheckpoints(const fs::path& run) {
+  std::error_code error;
+  return fs::exists(run / "checkpoints" / "latest", error);
+}
+
+bool IsUnfinished(const fs::path& run) {
+  return HasCheckpoints(run) && !Checkpoint::Open(run, "latest").Json("state").value("finished", false);
+}
+
+// The newest name last.
+std::vector<fs::path> RunsOf(const std::string& dataset, const std::string& kind) {
+  std::vector<fs::path> runs;
+  std::error_code error;
+  for (fs::directory_iterator it(fs::path("output") / dataset / kind, error), end; !error && it != end;
+       it.increment(error)) {
+    if (HasCheckpoints(it->path())) runs.push_back(it->path());
+  }
+  std::sort(runs.begin(), runs.end());
+  return runs;
+}
+
+// Nothing: a new run is to start.
+std::optional<fs::path> RunToResume(const RunIdentity& identity, const CommonOptions& common, const std::string& resume) {
+  if (resume.empty()) return std::nullopt;
+  if (resume != "auto") return ResolveRun(identity.dataset, identity.kind, resume);
+  if (!common.output.empty()) {
+    // A run that was killed before its first checkpoint starts over in its folder.
+    std::error_code error;
+    if (fs::exists(fs::path(common.output) / "run.json", error)) return common.output;
+  } else {
+    const std::vector<fs::path> runs = RunsOf(identity.dataset, identity.kind);
+    const auto found = std::find_if(runs.rbegin(), runs.rend(), IsUnfinished);
+    if (found != runs.rend()) return *found;
+  }
+  Log("--resume auto: no unfinished run of kind {} for {}: starting a new one", identity.kind, identity.dataset);
+  return std::nullopt;
+}
+
+// Rows behind the checkpoint come again.
+void CutMetrics(const fs::path& run, int64_t step) {
+  const fs::path path = run / "metrics.jsonl";
+  std::error_code error;
+  if (!fs::exists(path, error)) return;
+  std::string kept;
+  for (const std::string_view line : SplitText(ReadFile(path), '\n')) {
+    if (line.empty()) continue;
+    if (ParseJson(line, path.string()).value("step", int64_t{0}) <= step) kept += std::string(line) + "\n";
+  }
+  WriteFileAtomic(path, kept);
+}
+
+}  // namespace
+
+TrainingRun OpenTrainingRun(const RunIdentity& identity, const CommonOptions& common, const TrainingOptions& training) {
+  const auto resumed = RunToResume(identity, common, training.resume);
+  if (!resumed) {
+    TrainingRun run{RunFolder::Create(identity.dataset, identity.kind, common.output), std::nullopt};
+    run.folder.WriteRunJson(identity.command, identity.options, identity.facts);
+    Log("run {}", run.folder.path().string());
+    return run;
+  }
+  // The lock comes first: another process may be writing there.
+  TrainingRun run{RunFolder::Reopen(*resumed), std::nullopt};
+  if (training.resume != "auto" || HasCheckpoints(*resumed)) {
+    run.checkpoint = Checkpoint::Open(*resumed, "latest");
+    RequireSame(identity, *run.checkpoint);
+  }
+  const int64_t step = run.checkpoint ? run.checkpoint->step() : 0;
+  CutMetrics(*resumed, step);
+  run.folder.WriteRunJson(identity.command, identity.options, identity.facts);
+  Log("run {}: going on from step {}", resumed->string(), step);
+  return run;
+}
+
+}  // namespace genvinci
