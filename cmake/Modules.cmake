@@ -46,6 +46,8 @@ function(genvinci_tests name torch)
     GENVINCI_BINARY="${CMAKE_BINARY_DIR}/bin/genvinci")
   if(torch)
     target_precompile_headers(test_${name} REUSE_FROM genvinci_torch_pch)
+    # As the header was made; a program would get -fPIE.
+    target_compile_options(test_${name} PRIVATE -fPIC)
     target_link_libraries(test_${name} PRIVATE genvinci::torch)
   endif()
   add_test(NAME ${name} COMMAND test_${name} --gtest_filter=-Real*:E2e*:Fault*)
