@@ -12,9 +12,12 @@ namespace genvinci {
 
 size_t FrameColumn::size() const {
   switch (kind) {
-    case Kind::kString: return strings.size();
-    case Kind::kFloat: return floats.size();
-    default: return integers.size();
+    case Kind::kString:
+      return strings.size();
+    case Kind::kFloat:
+      return floats.size();
+    default:
+      return integers.size();
   }
 }
 
@@ -28,11 +31,16 @@ bool FrameColumn::IsMissing(size_t row) const {
 std::string FrameColumn::Text(size_t row) const {
   if (IsMissing(row)) return "";
   switch (kind) {
-    case Kind::kString: return strings[row];
-    case Kind::kCategorical: return strings.at(integers[row]);
-    case Kind::kFloat: return fmt::format("{}", floats[row]);
-    case Kind::kInteger: return fmt::format("{}", integers[row]);
-    case Kind::kBool: return integers[row] ? "True" : "False";
+    case Kind::kString:
+      return strings[row];
+    case Kind::kCategorical:
+      return strings.at(integers[row]);
+    case Kind::kFloat:
+      return fmt::format("{}", floats[row]);
+    case Kind::kInteger:
+      return fmt::format("{}", integers[row]);
+    case Kind::kBool:
+      return integers[row] ? "True" : "False";
   }
   return "";
 }

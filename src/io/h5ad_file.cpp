@@ -46,8 +46,9 @@ H5adFile::Impl::Impl(const fs::path& path, const H5adLimits& limits) : file(path
   ReadNames();
   FindMatrices();
   FindObsm();
-  static const std::unordered_set<std::string> known = {"X",    "raw",  "raw.X", "raw.var", "raw.cat", "raw.varm", "layers",
-                                                        "obs",  "var",  "obsm",  "varm",    "obsp",    "varp",     "uns"};
+  static const std::unordered_set<std::string> known = {"X",        "raw",    "raw.X", "raw.var", "raw.cat",
+                                                        "raw.varm", "layers", "obs",   "var",     "obsm",
+                                                        "varm",     "obsp",   "varp",  "uns"};
   for (const std::string& name : file.Members("/")) {
     if (!known.contains(name)) Warn("{}: {}: not a part of AnnData: skipped", file.path().string(), name);
   }
@@ -67,8 +68,10 @@ void H5adFile::Impl::ReadNames() {
   std::unordered_set<std::string_view> seen;
   for (const std::string& name : obs.index) {
     if (!seen.insert(name).second) {
-      throw DataError("H5_DUPLICATE", "{}: obs: the name \"{}\" stands twice: call obs_names_make_unique() and write it "
-                      "again", file.path().string(), name);
+      throw DataError("H5_DUPLICATE",
+                      "{}: obs: the name \"{}\" stands twice: call obs_names_make_unique() and write it "
+                      "again",
+                      file.path().string(), name);
     }
   }
 }

@@ -26,8 +26,8 @@ std::optional<FrameColumn> PlainColumn(const Hdf5File& file, const Hdf5Array& ar
     column.kind = array.IsBool() ? Kind::kBool : Kind::kInteger;
     column.integers = file.ReadIntegers(array);
     // HDF5 clips what does not fit.
-    if (array.TypeName() == "uint64" && std::count(column.integers.begin(), column.integers.end(),
-                                                   std::numeric_limits<int64_t>::max()) > 0) {
+    if (array.TypeName() == "uint64" &&
+        std::count(column.integers.begin(), column.integers.end(), std::numeric_limits<int64_t>::max()) > 0) {
       throw DataError("H5_VALUE", "{}: {}: a number over 2^63 - 1: store this column as text", file.path().string(),
                       array.element);
     }
@@ -140,8 +140,10 @@ DataFrame ReadCompound(const Hdf5File& file, const std::string& element) {
   std::optional<FrameColumn> names;
   if (!fields.empty()) names = PlainColumn(file, file.OpenField(element, fields.front()));
   if (!names) {
-    throw DataError("H5_TYPE", "{}: {}: neither a group nor a table with names in its first column: write the file "
-                    "again with a newer anndata", file.path().string(), element);
+    throw DataError("H5_TYPE",
+                    "{}: {}: neither a group nor a table with names in its first column: write the file "
+                    "again with a newer anndata",
+                    file.path().string(), element);
   }
   DataFrame frame;
   frame.index = AsTexts(*names);

@@ -46,9 +46,11 @@ class BatchBuilder {
  private:
   [[noreturn]] void FailValue(int64_t column, float value) const {
     const int64_t row = batch_.first_row + batch_.rows();
-    throw DataError("H5_VALUE", "{}: {}: row {} ({}), column {} ({}) is {}: counts are finite and not negative; choose a "
-                    "layer of counts", reading_.file.path().string(), reading_.matrix.element, row,
-                    reading_.obs.index[row], column, reading_.var.index[column], value);
+    throw DataError("H5_VALUE",
+                    "{}: {}: row {} ({}), column {} ({}) is {}: counts are finite and not negative; choose a "
+                    "layer of counts",
+                    reading_.file.path().string(), reading_.matrix.element, row, reading_.obs.index[row], column,
+                    reading_.var.index[column], value);
   }
 
   const MatrixReading& reading_;
@@ -65,8 +67,8 @@ struct SparseParts {
 };
 
 [[noreturn]] void FailPart(const MatrixReading& reading, const char* name, const std::string& what) {
-  throw DataError(name, "{}: {}: {}: the file is damaged or was not written by anndata",
-                  reading.file.path().string(), reading.matrix.element, what);
+  throw DataError(name, "{}: {}: {}: the file is damaged or was not written by anndata", reading.file.path().string(),
+                  reading.matrix.element, what);
 }
 
 void CheckIndptr(const MatrixReading& reading, const SparseParts& parts) {
@@ -78,14 +80,15 @@ void CheckIndptr(const MatrixReading& reading, const SparseParts& parts) {
     FailPart(reading, "H5_INDPTR", fmt::format("indptr has {} entries, {} are needed", indptr.size(), lines + 1));
   }
   if (indptr.front() != 0 || indptr.back() != parts.stored()) {
-    FailPart(reading, "H5_INDPTR", fmt::format("indptr runs from {} to {}, the values from 0 to {}", indptr.front(),
-                                               indptr.back(), parts.stored()));
+    FailPart(reading, "H5_INDPTR",
+             fmt::format("indptr runs from {} to {}, the values from 0 to {}", indptr.front(), indptr.back(),
+                         parts.stored()));
   }
   for (int64_t i = 0; i < lines; ++i) {
     if (indptr[i + 1] < indptr[i]) FailPart(reading, "H5_INDPTR", fmt::format("indptr falls at entry {}", i + 1));
     if (indptr[i + 1] - indptr[i] > longest) {
-      FailPart(reading, "H5_INDPTR", fmt::format("indptr gives entry {} {} values of {}", i, indptr[i + 1] - indptr[i],
-                                                 longest));
+      FailPart(reading, "H5_INDPTR",
+               fmt::format("indptr gives entry {} {} values of {}", i, indptr[i + 1] - indptr[i], longest));
     }
   }
 }
@@ -133,9 +136,11 @@ void ReadSlab(const MatrixReading& reading, const SparseParts& parts, int64_t fi
 }
 
 [[noreturn]] void FailDuplicate(const MatrixReading& reading, int64_t row, int64_t column) {
-  throw DataError("H5_INDEX_DUPLICATE", "{}: {}: row {} ({}) holds column {} ({}) twice: write it again after "
-                  "sum_duplicates()", reading.file.path().string(), reading.matrix.element, row, reading.obs.index[row],
-                  column, reading.var.index[column]);
+  throw DataError("H5_INDEX_DUPLICATE",
+                  "{}: {}: row {} ({}) holds column {} ({}) twice: write it again after "
+                  "sum_duplicates()",
+                  reading.file.path().string(), reading.matrix.element, row, reading.obs.index[row], column,
+                  reading.var.index[column]);
 }
 
 void ReadCsr(const MatrixReading& reading, BatchBuilder& builder) {
@@ -204,7 +209,8 @@ void ReadCsc(const MatrixReading& reading, BatchBuilder& builder) {
   std::partial_sum(row_starts.begin(), row_starts.end(), row_starts.begin());
   for (int64_t first = 0; first < reading.matrix.rows;) {
     int64_t last = first + 1;
-    while (last < reading.matrix.rows && row_starts[last + 1] - row_starts[first] <= reading.limits.sparse_values) ++last;
+    while (last < reading.matrix.rows && row_starts[last + 1] - row_starts[first] <= reading.limits.sparse_values)
+      ++last;
     TurnRows(reading, parts, row_starts, first, last, builder);
     first = last;
   }
@@ -248,7 +254,8 @@ std::optional<H5adMatrix> DescribeSparse(const Hdf5File& file, const std::string
   }
   const Hdf5Array data = file.OpenArray(element + "/data");
   if (!data.IsNumber()) return std::nullopt;
-  return H5adMatrix{element, encoding == "csr_matrix" ? Format::kCsr : Format::kCsc, data.TypeName(), shape[0], shape[1]};
+  return H5adMatrix{element, encoding == "csr_matrix" ? Format::kCsr : Format::kCsc, data.TypeName(), shape[0],
+                    shape[1]};
 }
 
 }  // namespace
@@ -267,9 +274,15 @@ void ReadBatches(const MatrixReading& reading, int64_t batch_rows, const std::fu
   GENVINCI_CHECK(batch_rows > 0, "batch_rows is {}", batch_rows);
   BatchBuilder builder(reading, batch_rows, use);
   switch (reading.matrix.format) {
-    case Format::kDense: ReadDense(reading, builder); break;
-    case Format::kCsr: ReadCsr(reading, builder); break;
-    case Format::kCsc: ReadCsc(reading, builder); break;
+    case Format::kDense:
+      ReadDense(reading, builder);
+      break;
+    case Format::kCsr:
+      ReadCsr(reading, builder);
+      break;
+    case Format::kCsc:
+      ReadCsc(reading, builder);
+      break;
   }
   builder.Flush();
 }

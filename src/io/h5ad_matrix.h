@@ -19,8 +19,8 @@ struct H5adMatrix {
   int64_t rows = 0, columns = 0;
 };
 
-// Looks at `element`; nothing when it is no matrix of numbers. DataError (H5_MISSING, H5_TYPE, H5_SHAPE) when it says it
-// is one but its parts do not fit together.
+// Looks at `element`; nothing when it is no matrix of numbers. DataError (H5_MISSING, H5_TYPE, H5_SHAPE) when it says
+// it is one but its parts do not fit together.
 std::optional<H5adMatrix> DescribeMatrix(const Hdf5File& file, const std::string& element);
 
 struct MatrixReading {

@@ -42,7 +42,9 @@ void WriteCategories(Hdf5Output& output, const std::string& element, const Frame
   output.BoolAttribute(element, "ordered", false);
   output.Texts(element + "/categories", column.strings);
   output.Integers(element + "/codes", column.integers,
-                  count < 128 ? H5T_STD_I8LE : count < 32768 ? H5T_STD_I16LE : H5T_STD_I32LE);
+                  count < 128     ? H5T_STD_I8LE
+                  : count < 32768 ? H5T_STD_I16LE
+                                  : H5T_STD_I32LE);
 }
 
 void WriteNumbers(Hdf5Output& output, const std::string& element, const FrameColumn& column) {
@@ -62,10 +64,13 @@ void WriteColumn(Hdf5Output& output, const std::string& element, const FrameColu
     case Kind::kString:
       if (AnyMissing(column)) return WriteCategories(output, element, TextsAsCategories(column));
       return output.Texts(element, column.strings);
-    case Kind::kCategorical: return WriteCategories(output, element, column);
-    case Kind::kFloat: return output.Doubles(element, column.floats, {column.floats.size()});
+    case Kind::kCategorical:
+      return WriteCategories(output, element, column);
+    case Kind::kFloat:
+      return output.Doubles(element, column.floats, {column.floats.size()});
     case Kind::kInteger:
-    case Kind::kBool: return WriteNumbers(output, element, column);
+    case Kind::kBool:
+      return WriteNumbers(output, element, column);
   }
 }
 
@@ -119,8 +124,8 @@ void H5adWriter::Impl::AddRow(std::span<const int32_t> columns, std::span<const 
   GENVINCI_CHECK(rows() < n_obs, "more rows than the {} of obs", n_obs);
   GENVINCI_CHECK(columns.size() == values.size(), "{} indices for {} values", columns.size(), values.size());
   for (size_t i = 0; i < columns.size(); ++i) {
-    GENVINCI_CHECK(columns[i] < n_vars && columns[i] > (i == 0 ? -1 : columns[i - 1]), "column {} of row {}", columns[i],
-                   rows());
+    GENVINCI_CHECK(columns[i] < n_vars && columns[i] > (i == 0 ? -1 : columns[i - 1]), "column {} of row {}",
+                   columns[i], rows());
   }
   pending_indices.insert(pending_indices.end(), columns.begin(), columns.end());
   pending_values.insert(pending_values.end(), values.begin(), values.end());

@@ -9,8 +9,8 @@ namespace {
 
 constexpr size_t kDeepest = 32;
 constexpr size_t kMostObjects = 1'000'000;
-constexpr uint64_t kFreeBytes = uint64_t{4} << 30;       // declared sizes up to this need no storage behind them
-constexpr uint64_t kFreeChunkBytes = uint64_t{64} << 20; // the same for one chunk
+constexpr uint64_t kFreeBytes = uint64_t{4} << 30;        // declared sizes up to this need no storage behind them
+constexpr uint64_t kFreeChunkBytes = uint64_t{64} << 20;  // the same for one chunk
 constexpr uint64_t kMostRatio = 1000;
 constexpr H5Z_filter_t kLzf = 32000;
 
@@ -59,8 +59,10 @@ class Walker {
       } else if (link.type == H5L_TYPE_HARD) {
         WalkObject(group, name, element, above);
       } else {
-        throw DataError("H5_EXTERNAL_LINK", "{}: {}: a link to another file, which is never followed: copy its target "
-                        "into this file", path_, element);
+        throw DataError("H5_EXTERNAL_LINK",
+                        "{}: {}: a link to another file, which is never followed: copy its target "
+                        "into this file",
+                        path_, element);
       }
     }
   }
@@ -101,8 +103,10 @@ class Walker {
     // Storage first: asking a virtual dataset for its extent would already open other files.
     const H5D_layout_t layout = H5Pget_layout(plist.get());
     if (layout == H5D_VIRTUAL) {
-      throw DataError("H5_VIRTUAL", "{}: {}: a virtual dataset, whose values are in other files: copy them into this "
-                      "file", path_, element);
+      throw DataError("H5_VIRTUAL",
+                      "{}: {}: a virtual dataset, whose values are in other files: copy them into this "
+                      "file",
+                      path_, element);
     }
     if (layout < 0) Damaged(element);
     if (H5Pget_external_count(plist.get()) != 0) {
@@ -127,9 +131,10 @@ class Walker {
     bool overflow = false;
     for (int axis = 0; axis < rank; ++axis) overflow |= __builtin_mul_overflow(bytes, extent[axis], &bytes);
     if (overflow || (bytes > kFreeBytes && bytes / kMostRatio > stored)) {
-      throw DataError("H5_SIZE", "{}: {}: declares {} bytes but stores {} (limit: {} times as many): the file is "
-                      "damaged or was made to harm", path_, element, overflow ? "over 2^64" : fmt::format("{}", bytes),
-                      stored, kMostRatio);
+      throw DataError("H5_SIZE",
+                      "{}: {}: declares {} bytes but stores {} (limit: {} times as many): the file is "
+                      "damaged or was made to harm",
+                      path_, element, overflow ? "over 2^64" : fmt::format("{}", bytes), stored, kMostRatio);
     }
   }
 
@@ -141,8 +146,10 @@ class Walker {
     bool overflow = false;
     for (int axis = 0; axis < rank; ++axis) overflow |= __builtin_mul_overflow(bytes, extent[axis], &bytes);
     if (overflow || (bytes > kFreeChunkBytes && bytes / kMostRatio > stored)) {
-      throw DataError("H5_SIZE", "{}: {}: chunks of {} bytes, but only {} are stored: write it again with smaller "
-                      "chunks", path_, element, overflow ? "over 2^64" : fmt::format("{}", bytes), stored);
+      throw DataError("H5_SIZE",
+                      "{}: {}: chunks of {} bytes, but only {} are stored: write it again with smaller "
+                      "chunks",
+                      path_, element, overflow ? "over 2^64" : fmt::format("{}", bytes), stored);
     }
     return bytes;
   }
@@ -156,8 +163,10 @@ class Walker {
       char name[64] = "";
       const H5Z_filter_t id = H5Pget_filter2(plist, i, &flags, &n_values, values, sizeof(name), name, &config);
       if (id != H5Z_FILTER_DEFLATE && id != H5Z_FILTER_SHUFFLE && id != H5Z_FILTER_FLETCHER32 && id != kLzf) {
-        throw DataError("H5_FILTER", "{}: {}: compressed by filter {} ({}); gzip, shuffle, fletcher32 and lzf are "
-                        "read: write it again with compression=\"gzip\"", path_, element, id, name);
+        throw DataError("H5_FILTER",
+                        "{}: {}: compressed by filter {} ({}); gzip, shuffle, fletcher32 and lzf are "
+                        "read: write it again with compression=\"gzip\"",
+                        path_, element, id, name);
       }
       if (id == kLzf && n_values > 2 && values[2] != 0 && values[2] != chunk) {
         throw DataError("H5_FILTER", "{}: {}: lzf says chunks of {} bytes, they are {}: the file is damaged", path_,

@@ -3,6 +3,7 @@
 #include <liblzf/lzf.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -19,23 +20,27 @@ constexpr int64_t kTextBatch = 65536;
 constexpr uint64_t kTextBatchBytes = uint64_t{16} << 20;
 constexpr int64_t kMostAttributeItems = 1 << 20;
 
-// h5py's filter 32000, reading only. CheckHdf5Safety has compared the size in values[2] with the chunk's.
+// LZF's longest match: 264 bytes from 3.
+constexpr size_t kLzfRatio = 88;
+
+// h5py's filter 32000, reading only. values[2] is the chunk's size, which CheckHdf5Safety has compared; h5py leaves it
+// out for texts of variable length, where the most that the format can hold is the limit.
 size_t UnpackLzf(unsigned flags, size_t n_values, const unsigned values[], size_t n_bytes, size_t* capacity,
                  void** buffer) {
   if (!(flags & H5Z_FLAG_REVERSE)) return 0;
-  const size_t size = n_values > 2 && values[2] != 0 ? values[2] : *capacity;
-  void* unpacked = H5allocate_memory(size, /*clear=*/false);
+  const bool known = n_values > 2 && values[2] != 0;
+  const size_t size = known ? values[2] : kLzfRatio * (n_bytes + 1);
+  void* unpacked = size > UINT_MAX || n_bytes > UINT_MAX ? nullptr : H5allocate_memory(size, /*clear=*/true);
   if (unpacked == nullptr) return 0;
   const unsigned got = lzf_decompress(*buffer, static_cast<unsigned>(n_bytes), unpacked, static_cast<unsigned>(size));
   if (got == 0) {
     H5free_memory(unpacked);
     return 0;
   }
-  std::memset(static_cast<char*>(unpacked) + got, 0, size - got);
   H5free_memory(*buffer);
   *buffer = unpacked;
   *capacity = size;
-  return size;
+  return got;
 }
 
 // Memory of the texts of one batch; refuses more than `limit`, as many rows may name one large text.
@@ -141,6 +146,7 @@ int64_t Hdf5Array::size() const {
 Hdf5File::Hdf5File(const std::filesystem::path& path) : path_(path) {
   RequireFile(path);
   PrepareHdf5();
+  ProbeHdf5(path);
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_file_locking(access.get(), /*use_file_locking=*/true, /*ignore_when_disabled=*/true);
   H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
@@ -242,8 +248,10 @@ void Hdf5File::RequireLoadable(const Hdf5Array& array) const {
   const uint64_t bytes = static_cast<uint64_t>(array.size()) * H5Tget_size(array.type.get());
   const uint64_t stored = H5Dget_storage_size(array.dataset.get());
   if (bytes > kFreeBytes && bytes / kMostRatio > stored) {
-    throw DataError("H5_SIZE", "{}: {}: declares {} bytes but stores {} (limit: {} times as many): the file is damaged "
-                    "or was made to harm", path_.string(), array.element, bytes, stored, kMostRatio);
+    throw DataError("H5_SIZE",
+                    "{}: {}: declares {} bytes but stores {} (limit: {} times as many): the file is damaged "
+                    "or was made to harm",
+                    path_.string(), array.element, bytes, stored, kMostRatio);
   }
 }
 
@@ -286,7 +294,8 @@ std::vector<double> Hdf5File::ReadDoubles(const Hdf5Array& array) const {
   RequireLoadable(array);
   // An array field (obsm before 0.7) holds several numbers a row.
   const bool nested = array.type_class() == H5T_ARRAY;
-  const size_t each = nested ? H5Tget_size(array.type.get()) / H5Tget_size(Hdf5Handle(H5Tget_super(array.type.get())).get()) : 1;
+  const size_t each =
+      nested ? H5Tget_size(array.type.get()) / H5Tget_size(Hdf5Handle(H5Tget_super(array.type.get())).get()) : 1;
   std::vector<double> values(array.size() * each);
   hsize_t extent = each;
   const Hdf5Handle native(nested ? H5Tarray_create2(H5T_NATIVE_DOUBLE, 1, &extent) : H5Tcopy(H5T_NATIVE_DOUBLE));
@@ -324,8 +333,8 @@ std::vector<std::string> Hdf5File::ReadStrings(const Hdf5Array& array) const {
     const Hdf5Handle selected = RowsOf(array, first, count, memory);
     const int64_t items = count * RowSize(array);
     std::vector<char> bytes(items * width);
-    if (items > 0 && H5Dread(array.dataset.get(), type.get(), memory.get(), selected.get(), transfer.get(),
-                             bytes.data()) < 0) {
+    if (items > 0 &&
+        H5Dread(array.dataset.get(), type.get(), memory.get(), selected.get(), transfer.get(), bytes.data()) < 0) {
       FailRead(array.element);
     }
     for (int64_t i = 0; i < items; ++i) {

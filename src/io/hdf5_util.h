@@ -47,7 +47,7 @@ struct Hdf5Array {
   std::string element;  // its path in the file, for messages
   std::string field;    // of a compound
   std::vector<int64_t> shape;
-  bool null = false;    // has no dataspace
+  bool null = false;  // has no dataspace
 
   H5T_class_t type_class() const { return H5Tget_class(type.get()); }
   bool IsNumber() const;  // integer, float, or an enum over integers
@@ -64,8 +64,8 @@ class Hdf5File {
 
   const std::filesystem::path& path() const { return path_; }
   bool Exists(const std::string& element) const;
-  bool IsGroup(const std::string& element) const;    // false where nothing is
-  bool IsDataset(const std::string& element) const;  // false where nothing is
+  bool IsGroup(const std::string& element) const;                    // false where nothing is
+  bool IsDataset(const std::string& element) const;                  // false where nothing is
   std::vector<std::string> Members(const std::string& group) const;  // sorted; none where there is no such group
 
   Hdf5Array OpenArray(const std::string& element) const;  // H5_MISSING, H5_TYPE (a group)
@@ -102,5 +102,9 @@ class Hdf5File {
 // group within itself), H5_EXTERNAL (external storage), H5_VIRTUAL, H5_FILTER (other than gzip, shuffle, fletcher32
 // and lzf), H5_SIZE (over 4 GiB declared and over 1,000 times what is stored, or such a chunk), H5_DEPTH.
 void CheckHdf5Safety(hid_t file, const std::string& path);
+
+// Reads all of the file (of large datasets only their lists of chunks) in a child process, as HDF5 itself crashes or
+// hangs on some damaged files. DataError H5_DAMAGED when the child did.
+void ProbeHdf5(const std::filesystem::path& path);
 
 }  // namespace genvinci

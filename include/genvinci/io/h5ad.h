@@ -42,7 +42,8 @@ struct H5adLimits {
 // several threads as long as each has its own object.
 // MissingFileError, or DataError: H5_OPEN, H5_READ, H5_MISSING, H5_TYPE, H5_LENGTH, H5_CODE, H5_DUPLICATE (obs names),
 // H5_SHAPE (a matrix that does not fit obs and var), and those of links, storage and filters: H5_EXTERNAL_LINK,
-// H5_LINK, H5_EXTERNAL, H5_VIRTUAL, H5_FILTER, H5_SIZE, H5_DEPTH.
+// H5_LINK, H5_EXTERNAL, H5_VIRTUAL, H5_FILTER, H5_SIZE, H5_DEPTH. A child process reads the file first; if HDF5 crashes
+// or hangs there: H5_DAMAGED.
 class H5adFile {
  public:
   explicit H5adFile(const fs::path& path, const H5adLimits& limits = {});
@@ -54,7 +55,7 @@ class H5adFile {
   int64_t n_vars() const;  // of X and the layers; `raw` may have others, see VarOf
   const DataFrame& obs() const;
   const DataFrame& var() const;
-  std::vector<std::string> layers() const;  // names a matrix may be asked by: "X", "raw", and each layer
+  std::vector<std::string> layers() const;                 // names a matrix may be asked by: "X", "raw", and each layer
   std::string MatrixKind(const std::string& layer) const;  // "dense float32", "csr_matrix int64", ...
   std::vector<std::string> obsm_names() const;
   DenseArray Obsm(const std::string& name) const;  // DataError H5_MISSING names those that are there
@@ -69,7 +70,8 @@ class H5adFile {
   // Calls `use` with batches of rows in order, at most `batch_rows` each; X is never whole in memory (CSC is read in
   // passes and turned, within a bounded buffer). DataError: H5_LAYER (no such matrix; names those that are there),
   // H5_VALUE (NaN, Inf or negative, naming row and column), H5_INDPTR, H5_INDEX_RANGE, H5_INDEX_DUPLICATE.
-  void ForEachBatch(const std::string& layer, int64_t batch_rows, const std::function<void(const SparseRows&)>& use) const;
+  void ForEachBatch(const std::string& layer, int64_t batch_rows,
+                    const std::function<void(const SparseRows&)>& use) const;
 
   // Some values as stored, NaN and negative ones too: of a dense matrix the first 64 rows, of a sparse one the first
   // values that it stores (2^20 at most).
@@ -93,9 +95,9 @@ class H5adWriter {
   H5adWriter(const fs::path& path, DataFrame obs, DataFrame var);
   ~H5adWriter();  // not finished: nothing is left behind, and what was at `path` is untouched
   void SetObsm(const std::string& name, const DenseArray& values);
-  void Append(const SparseRows& rows);  // in order
+  void Append(const SparseRows& rows);                  // in order
   void AppendDense(std::span<const float> row_values);  // one row
-  void Finish();  // InternalError unless n_obs rows came
+  void Finish();                                        // InternalError unless n_obs rows came
 
  private:
   struct Impl;
