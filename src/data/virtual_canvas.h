@@ -28,14 +28,15 @@ class Canvas {
   }
 
   // Lays over what is there. distance(u, v): signed, in um, negative inside, at an offset from (x, y); nothing lies
-  // farther than `reach`. ink(u, v, below): what to blend to.
+  // farther than `reach`. ink(u, v, below): what to blend to. The border fades over `softness` um, a pixel at least.
   template <typename Distance, typename InkAt>
-  void Paint(float x, float y, float reach, const Distance& distance, const InkAt& ink) {
+  void Paint(float x, float y, float reach, const Distance& distance, const InkAt& ink, float softness = 0) {
+    const float slope = 1 / std::max(softness, 1 / px_per_um_);
     const int64_t left = First(x - reach), right = Last(x + reach), top = First(y - reach), bottom = Last(y + reach);
     for (int64_t row = top; row <= bottom; ++row) {
       for (int64_t column = left; column <= right; ++column) {
         const float u = Um(column) - x, v = Um(row) - y;
-        const float cover = std::clamp(0.5f - distance(u, v) * px_per_um_, 0.0f, 1.0f);
+        const float cover = std::clamp(0.5f - distance(u, v) * slope, 0.0f, 1.0f);
         if (cover <= 0) continue;
         Ink& pixel = pixels_[row * px_ + column];
         const Ink over = ink(u, v, pixel);

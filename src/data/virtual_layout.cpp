@@ -18,14 +18,14 @@ struct NucleusKind {
 };
 
 constexpr std::array<NucleusKind, kVirtualTypes> kKinds = {{
-    {7.0f, 4.6f, 0.17f, 1.22f, 0.09f, 1.75f},   // tumour: large, uneven
-    {12.5f, 3.0f, 0.06f, 1.06f, 0.02f, 2.15f},  // lymphocyte: small, round, dense
-    {4.6f, 3.3f, 0.10f, 5.0f, 0.03f, 1.9f},     // fibroblast: spindle
+    {8.6f, 4.3f, 0.20f, 1.30f, 0.10f, 1.42f},   // tumour: large, uneven, crowded
+    {14.0f, 2.9f, 0.11f, 1.10f, 0.04f, 1.85f},  // lymphocyte: small, round, dense
+    {5.0f, 3.0f, 0.20f, 5.2f, 0.05f, 1.8f},     // fibroblast: spindle
     {2.2f, 2.5f, 0.10f, 3.4f, 0.02f, 2.0f},     // adipocyte: pressed against the rim
-    {1.2f, 2.6f, 0.10f, 3.2f, 0.02f, 2.0f},     // endothelium: those beside the vessels
-    {6.6f, 3.0f, 0.06f, 1.08f, 0.02f, 3.1f},    // plasma cell: far apart, eccentric
-    {1.6f, 2.3f, 0.25f, 1.25f, 0.16f, 2.2f},    // necrosis: shrunken
-    {3.9f, 3.3f, 0.10f, 1.45f, 0.10f, 4.2f},    // macrophage: wide bodies between
+    {2.0f, 2.6f, 0.15f, 3.0f, 0.04f, 2.0f},     // endothelium: those beside the vessels
+    {7.4f, 2.8f, 0.09f, 1.10f, 0.03f, 2.75f},   // plasma cell: eccentric in a wide body
+    {3.0f, 2.3f, 0.30f, 1.40f, 0.20f, 1.8f},    // necrosis: shrunken
+    {5.4f, 3.0f, 0.12f, 1.45f, 0.10f, 3.9f},    // macrophage: foamy bodies between
 }};
 
 bool FollowsFibres(VirtualType type) { return type == kFibroblast || type == kEndothelium; }
@@ -52,15 +52,21 @@ float Territory::Field(size_t i, float x, float y) const {
 
 // Moves the offsets until the areas are as the shares.
 void Territory::FitOffsets(float field_um) {
-  constexpr int kGrid = 20, kRounds = 24;
+  constexpr int kGrid = 20, kPoints = kGrid * kGrid, kRounds = 24;
+  std::vector<float> fields;
+  for (int i = 0; i < kPoints && count() > 1; ++i) {
+    const float x = (i % kGrid + 0.5f) * field_um / kGrid, y = (i / kGrid + 0.5f) * field_um / kGrid;
+    for (size_t k = 0; k < count(); ++k) fields.push_back(Field(k, x, y));
+  }
   for (int round = 0; round < kRounds && count() > 1; ++round) {
     std::vector<double> area(count());
-    for (int i = 0; i < kGrid * kGrid; ++i) {
-      const float x = (i % kGrid + 0.5f) * field_um / kGrid, y = (i / kGrid + 0.5f) * field_um / kGrid;
-      area[Owner(x, y)] += 1.0 / (kGrid * kGrid);
+    for (auto point = fields.begin(); point != fields.end(); point += count()) {
+      size_t owner = 0;
+      for (size_t k = 1; k < count(); ++k) owner = point[k] + offsets_[k] > point[owner] + offsets_[owner] ? k : owner;
+      area[owner] += 1.0 / kPoints;
     }
     const double step = round < kRounds / 2 ? 0.8 : 0.35;
-    for (size_t i = 0; i < count(); ++i) offsets_[i] += static_cast<float>(step * (shares_[i] - area[i]));
+    for (size_t k = 0; k < count(); ++k) offsets_[k] += static_cast<float>(step * (shares_[k] - area[k]));
   }
 }
 
@@ -93,6 +99,7 @@ Layout::Layout(const PatchCause& cause)
   edge_angle = static_cast<float>(random.Uniform(0, kTwoPi));
   edge_offset = random.Chance(0.07) ? static_cast<float>(random.Uniform(0.15, 0.45)) * field_um : 2 * field_um;
   PlaceVacuoles(random);
+  PlaceSpiltCells(random);
   for (size_t i = 0; i < territory.count(); ++i) {
     if (territory.type(i) == kEndothelium) PlaceVessels(territory.share(i), i, random);
     if (territory.type(i) == kTumour) PlaceLumens(territory.share(i), i, random);
@@ -117,13 +124,13 @@ float Layout::FibreAngle(float x, float y) const {
   return fibre_angle - std::atan((ahead - behind) / (2 * kStep));
 }
 
-float Layout::Gap(float x, float y) const {
+float Layout::GapAt(float x, float y, const std::array<float, 2>& fibre) const {
   const float middle = field_um / 2;
   const float edge = (x - middle) * std::cos(edge_angle) + (y - middle) * std::sin(edge_angle) - edge_offset +
                      2.5f * SmoothNoise(seed + 21, x / 9, y / 9);
   float cleft = 0;
   if (gap_level < 1) {
-    const auto [along, across] = FibreCoordinates(x, y);
+    const auto [along, across] = fibre;
     cleft = (CloudNoise(seed + 31, along / 26, across / 13) - gap_level) * 9;
   }
   return std::clamp(std::max(edge, cleft), 0.0f, 1.0f);
@@ -173,7 +180,7 @@ void Layout::PlaceVessels(double share, size_t owner, VirtualRandom& random) {
     vessel.b = static_cast<float>(random.LogNormal(4.2, 0.25));
     vessel.a = vessel.b * static_cast<float>(random.Uniform(1.1, 2.3));
     vessel.angle = fibre_angle + static_cast<float>(random.Uniform(-0.7, 0.7));
-    vessel.blood = random.Chance(0.75);
+    vessel.blood = random.Chance(0.55);
     if (!FindPlace(owner, vessel.a + 2, random, vessel.x, vessel.y)) continue;
     vessels.push_back(vessel);
     if (vessel.blood) PlaceRedCells(vessel, random);
@@ -210,6 +217,20 @@ void Layout::PlaceRedCells(const Vessel& vessel, VirtualRandom& random) {
   }
 }
 
+// Red cells outside vessels, as cutting and bleeding leave them in any tissue.
+void Layout::PlaceSpiltCells(VirtualRandom& random) {
+  if (!random.Chance(0.4)) return;
+  const int64_t count = random.Below(16);
+  const Disc middle{static_cast<float>(random.Uniform(0, field_um)), static_cast<float>(random.Uniform(0, field_um)),
+                    12};
+  for (int64_t i = 0; i < count; ++i) {
+    const Disc cell{middle.x + middle.radius * static_cast<float>(random.Normal()),
+                    middle.y + middle.radius * static_cast<float>(random.Normal()),
+                    static_cast<float>(random.Uniform(2.3, 2.9))};
+    if (!IsVoid(cell.x, cell.y)) red_cells.push_back(cell);
+  }
+}
+
 void Layout::PlaceLumens(double share, size_t owner, VirtualRandom& random) {
   const int64_t count = RoundRandomly(share * 0.9 * random.Uniform(), random);
   for (int64_t i = 0; i < count; ++i) {
@@ -237,7 +258,8 @@ void Layout::PlaceNuclei(size_t owner, VirtualRandom& random) {
     nucleus.angle = FollowsFibres(type) ? FibreAngle(nucleus.x, nucleus.y) + static_cast<float>(0.16 * random.Normal())
                                         : static_cast<float>(random.Uniform(0, kTwoPi));
     nucleus.wobble = kind.wobble * static_cast<float>(random.Uniform(0.4, 1.4));
-    nucleus.tone = static_cast<float>(random.LogNormal(1, type == kTumour ? 0.16 : 0.08));
+    nucleus.tone = static_cast<float>(random.LogNormal(0.95, 0.17));
+    nucleus.softness = static_cast<float>(random.LogNormal(0.9, 0.5));
     nucleus.seed = static_cast<uint32_t>(random.Next());
     nucleus.mitosis = type == kTumour && random.Chance(0.12 * growth);
     nuclei.push_back(nucleus);

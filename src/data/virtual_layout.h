@@ -43,10 +43,11 @@ class Territory {
 struct Nucleus {
   VirtualType type = kTumour;
   float x = 0, y = 0;
-  float a = 3, b = 3;  // semi-axes
-  float angle = 0;     // of the first axis
-  float wobble = 0;    // of the outline
-  float tone = 1;      // of the chromatin
+  float a = 3, b = 3;     // semi-axes
+  float angle = 0;        // of the first axis
+  float wobble = 0;       // of the outline
+  float tone = 1;         // of the chromatin
+  float softness = 0.8f;  // um over which the outline fades: how far out of focus it lies
   uint32_t seed = 0;
   bool mitosis = false;
 };
@@ -67,7 +68,8 @@ struct Layout {
   std::array<float, 2> FibreCoordinates(float x, float y) const;
   float FibreAngle(float x, float y) const;
   // How much of a point is a cleft or lies beside the tissue: 0 to 1.
-  float Gap(float x, float y) const;
+  float Gap(float x, float y) const { return GapAt(x, y, FibreCoordinates(x, y)); }
+  float GapAt(float x, float y, const std::array<float, 2>& fibre) const;
   // Signed distance to the nearest vacuole's border, negative inside; and that of the second nearest minus it.
   std::array<float, 2> VacuoleDistance(float x, float y) const;
   bool IsVoid(float x, float y) const;
@@ -86,6 +88,7 @@ struct Layout {
   void PlaceVacuoles(VirtualRandom& random);
   void PlaceVessels(double share, size_t owner, VirtualRandom& random);
   void PlaceRedCells(const Vessel& vessel, VirtualRandom& random);
+  void PlaceSpiltCells(VirtualRandom& random);
   void PlaceLumens(double share, size_t owner, VirtualRandom& random);
   void PlaceNuclei(size_t owner, VirtualRandom& random);
   void PlaceRimNuclei(size_t owner, VirtualRandom& random);

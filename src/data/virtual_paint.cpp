@@ -51,9 +51,9 @@ class Painter {
   Ink Choose(const Ink& stained, const Ink& glowing) const { return glow_ ? glowing : stained; }
 
   // What fills the space between nuclei.
-  Ink Matrix(VirtualType type, float x, float y) const {
+  Ink Matrix(VirtualType type, float x, float y, const std::array<float, 2>& fibre) const {
     const uint32_t seed = layout_.seed;
-    const auto [along, across] = layout_.FibreCoordinates(x, y);
+    const auto [along, across] = fibre;
     switch (type) {
       case kTumour: {
         const float mottle = CloudNoise(seed + 41, x / 5, y / 5);
@@ -79,7 +79,7 @@ class Painter {
         return Choose({0.07f, 0.3f + 0.14f * CloudNoise(seed + 51, x / 6, y / 6), 0, 0}, {0, 0, 0.12f, 0.1f});
       case kNecrosis: {
         const float grain = SmoothNoise(seed + 53, x / 1.7f, y / 1.7f), smudge = CloudNoise(seed + 55, x / 9, y / 9);
-        return Choose({0.2f + 0.16f * smudge, 0.58f + 0.3f * grain + 0.22f * smudge, 0, 0},
+        return Choose({0.13f + 0.12f * smudge, 0.56f + 0.3f * grain + 0.22f * smudge, 0, 0},
                       {0.08f + 0.06f * smudge, 0.1f + 0.08f * grain, 0.08f, 0.1f});
       }
       default:
@@ -90,13 +90,20 @@ class Painter {
   Ink Background(float x, float y) const {
     float weights[kVirtualTypes];
     layout_.territory.Weights(x, y, weights);
+    const std::array<float, 2> fibre = layout_.FibreCoordinates(x, y);
     Ink sum{};
     for (size_t i = 0; i < layout_.territory.count(); ++i) {
       if (weights[i] < 0.01f) continue;
-      const Ink ink = Matrix(layout_.territory.type(i), x, y);
+      const Ink ink = Matrix(layout_.territory.type(i), x, y, fibre);
       for (size_t k = 0; k < sum.size(); ++k) sum[k] += weights[i] * std::max(0.0f, ink[k]);
     }
-    const float empty = std::max(VacuoleCover(x, y), layout_.Gap(x, y));
+    // Thickness varies, and threads run through everything.
+    const auto [along, across] = fibre;
+    const float thickness = 1 + 0.2f * CloudNoise(layout_.seed + 61, x / 12, y / 12);
+    const float threads = 1 + 0.25f * SmoothNoise(layout_.seed + 63, across / 1.5f, along / 5);
+    sum[0] *= thickness;
+    for (size_t k = 1; k < sum.size(); ++k) sum[k] *= thickness * threads;
+    const float empty = std::max(VacuoleCover(x, y), layout_.GapAt(x, y, fibre));
     for (float& amount : sum) amount *= 1 - empty;
     return sum;
   }
@@ -118,7 +125,7 @@ class Painter {
         return EllipseDistance(u * c + v * s, v * c - u * s, vessel.a + grow, vessel.b + grow, 0.03f, vessel.x);
       };
     };
-    const Ink wall = Choose({0.12f, 0.75f, 0, 0}, {0, 0, 0, 0.85f});
+    const Ink wall = Choose({0.12f, 0.68f, 0, 0}, {0, 0, 0, 0.85f});
     const Ink plasma = vessel.blood ? Choose({0, 0.14f, 0.1f, 0}, {0, 0, 0.02f, 0}) : Ink{};
     canvas_.Paint(vessel.x, vessel.y, vessel.a + 4, distance(kWall), [&](float, float, const Ink&) { return wall; });
     canvas_.Paint(vessel.x, vessel.y, vessel.a + 4, distance(0), [&](float, float, const Ink&) { return plasma; });
@@ -128,7 +135,7 @@ class Painter {
     const auto distance = [&](float u, float v) { return std::hypot(u, v) - cell.radius; };
     // Thinner in the middle.
     const auto ink = [&](float u, float v, const Ink&) {
-      const float depth = 0.55f + 0.3f * std::min(1.0f, (u * u + v * v) / (cell.radius * cell.radius));
+      const float depth = 0.36f + 0.22f * std::min(1.0f, (u * u + v * v) / (cell.radius * cell.radius));
       return Choose({0, 0.15f, depth, 0}, {0, 0.02f, 0.02f, 0.03f});
     };
     canvas_.Paint(cell.x, cell.y, cell.radius + 1, distance, ink);
@@ -155,9 +162,9 @@ class Painter {
       };
       canvas_.Paint(nucleus.x + 2.3f * c, nucleus.y + 2.3f * s, 7.5f, distance, ink);
     } else if (nucleus.type == kMacrophage) {
-      const float radius = 7.4f + 1.5f * SmoothNoise(nucleus.seed, 0.5f, 0.5f);
+      const float radius = 7.6f + 1.8f * SmoothNoise(nucleus.seed, 0.5f, 0.5f);
       const auto distance = [&](float u, float v) {
-        return EllipseDistance(u, v, radius, radius * 0.88f, 0.06f, nucleus.x);
+        return EllipseDistance(u, v, radius, radius * 0.86f, 0.11f, nucleus.x);
       };
       const auto ink = [&](float u, float v, const Ink&) {
         const float wall = std::clamp(CellNoise(nucleus.seed, u / 2.7f, v / 2.7f) * 1.9f - 0.55f, 0.0f, 1.0f);
@@ -200,7 +207,7 @@ class Painter {
       return Choose({amount, 0.35f + 0.3f * below[1], 0.3f * below[2], 0},
                     {0.62f * amount, 0.3f * below[1], 0.3f * below[2], 0.3f * below[3]});
     };
-    canvas_.Paint(nucleus.x, nucleus.y, std::max(a, b) * 1.3f + 1, distance, ink);
+    canvas_.Paint(nucleus.x, nucleus.y, std::max(a, b) * 1.3f + 1 + nucleus.softness, distance, ink, nucleus.softness);
   }
 
   // Amount at (p, q) along the nucleus' axes.
@@ -218,7 +225,7 @@ class Painter {
         return amount;
       }
       case kLymphocyte:
-        return 1.22f + 0.2f * clumps;
+        return 1.1f + 0.26f * clumps;
       case kPlasmaCell: {
         const float clock = 0.5f + 0.5f * std::cos(6 * std::atan2(q, p));
         return 0.72f + std::clamp((ring - 0.35f) * 2.5f, 0.0f, 1.0f) * (0.85f * clock - 0.1f);
@@ -228,7 +235,7 @@ class Painter {
       case kNecrosis:
         return 1.05f + 0.25f * clumps;
       default:
-        return 1.02f + 0.15f * clumps;
+        return 0.92f + 0.18f * clumps;
     }
   }
 

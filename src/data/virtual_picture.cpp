@@ -16,18 +16,21 @@ struct Stains {
   std::array<StainColour, 3> density;  // haematoxylin, eosin, red cells
   StainColour glass;                   // light without tissue
   std::array<float, 2> amount;         // of haematoxylin and eosin that the patch is drawn towards, on average
+  std::array<float, 2> contrast;       // of these: a power of the amount
 };
 
 Stains DrawStains(const PatchCause& cause) {
   VirtualRandom section{cause.section_seed, 2}, patch{cause.seed, 2};
-  Stains stains{{{{1.55f, 1.52f, 0.72f}, {0.24f, 0.86f, 0.40f}, {0.22f, 1.25f, 1.05f}}}, {243, 230, 240}, {}};
+  Stains stains{{{{1.55f, 1.32f, 0.58f}, {0.22f, 0.74f, 0.30f}, {0.2f, 1.15f, 0.72f}}}, {243, 229, 240}, {}, {}};
   for (StainColour& colour : stains.density) {
     for (float& density : colour)
-      density *= static_cast<float>(std::exp(0.13 * section.Normal() + 0.10 * patch.Normal()));
+      density *= static_cast<float>(std::exp(0.10 * section.Normal() + 0.09 * patch.Normal()));
   }
   for (float& light : stains.glass) light += static_cast<float>(3 * section.Normal() + 2 * patch.Normal());
-  stains.amount[0] = static_cast<float>(0.42 * std::exp(0.16 * section.Normal() + 0.24 * patch.Normal()));
-  stains.amount[1] = static_cast<float>(0.42 * std::exp(0.16 * section.Normal() + 0.24 * patch.Normal()));
+  for (size_t stain = 0; stain < stains.amount.size(); ++stain) {
+    stains.amount[stain] = static_cast<float>(0.35 * std::exp(0.16 * section.Normal() + 0.26 * patch.Normal()));
+    stains.contrast[stain] = static_cast<float>(std::exp(0.06 + 0.2 * patch.Normal()));
+  }
   return stains;
 }
 
@@ -37,7 +40,7 @@ void Expose(Canvas& canvas, const Stains& stains) {
   constexpr float kPull = 0.85f, kLeast = 0.45f, kMost = 1.9f;
   for (size_t stain = 0; stain < stains.amount.size(); ++stain) {
     double sum = 0;
-    for (const Ink& pixel : canvas.pixels()) sum += pixel[stain];
+    for (Ink& pixel : canvas.pixels()) sum += pixel[stain] = std::pow(pixel[stain], stains.contrast[stain]);
     const float mean = static_cast<float>(sum / static_cast<double>(canvas.pixels().size())) + 0.02f;
     const float gain = std::clamp(std::pow(stains.amount[stain] / mean, kPull), kLeast, kMost);
     for (Ink& pixel : canvas.pixels()) pixel[stain] *= gain;
@@ -124,7 +127,7 @@ Image Photograph(Canvas canvas, const PatchCause& cause, const std::string& styl
   } else {
     Fluoresce(canvas, cause);
   }
-  Blur(canvas, static_cast<float>(random.Uniform(0.45, 0.8)));
+  Blur(canvas, static_cast<float>(random.Uniform(0.5, 0.95)));
   return Digitise(canvas, stained ? 3 : style == "dapi" ? 1 : 4, stained ? 1.6f : 2.2f, random);
 }
 

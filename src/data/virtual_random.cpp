@@ -64,8 +64,10 @@ std::vector<double> VirtualRandom::Dirichlet(const std::vector<double>& alpha) {
 }
 
 float SmoothNoise(uint32_t seed, float x, float y) {
-  const float fx = std::floor(x), fy = std::floor(y);
-  const auto ix = static_cast<int32_t>(fx), iy = static_cast<int32_t>(fy);
+  // std::floor is a call where the processor's baseline has no instruction for it.
+  const int32_t ix = static_cast<int32_t>(x) - (x < static_cast<float>(static_cast<int32_t>(x)));
+  const int32_t iy = static_cast<int32_t>(y) - (y < static_cast<float>(static_cast<int32_t>(y)));
+  const auto fx = static_cast<float>(ix), fy = static_cast<float>(iy);
   const float u = Ease(x - fx), v = Ease(y - fy);
   const float a = Lattice(seed, ix, iy), b = Lattice(seed, ix + 1, iy);
   const float c = Lattice(seed, ix, iy + 1), d = Lattice(seed, ix + 1, iy + 1);
