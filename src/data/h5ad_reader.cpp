@@ -89,6 +89,7 @@ class H5adReader : public SectionReader {
     Place();
     if (!options.no_images) JoinImages();
     data_.um_per_px = options.um_per_px;
+    data_.provenance["files"] = Json::array({FileFacts(path_)});
     data_.provenance["layer"] = options.layer;
     data_.provenance["matrix"] = file_.MatrixKind(options.layer);
   }

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <fstream>
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
@@ -20,11 +23,11 @@ using Colour = std::array<uint8_t, 3>;
 Colour ColourOf(Split split) {
   switch (split) {
     case Split::kTrain:
-      return {0, 90, 200};
+      return {0, 170, 70};
     case Split::kVal:
       return {240, 140, 0};
     case Split::kTest:
-      return {200, 0, 120};
+      return {230, 0, 60};
   }
   throw InternalError("BUG", "split {}", static_cast<int>(split));
 }
@@ -40,10 +43,11 @@ void FillBox(Image& image, int64_t left, int64_t top, int64_t width, int64_t hei
 }
 
 void OutlineBox(Image& image, int64_t left, int64_t top, int64_t side, const Colour& colour) {
-  FillBox(image, left, top, side, 1, colour);
-  FillBox(image, left, top + side - 1, side, 1, colour);
-  FillBox(image, left, top, 1, side, colour);
-  FillBox(image, left + side - 1, top, 1, side, colour);
+  const int64_t line = side > 8 ? 2 : 1;
+  FillBox(image, left, top, side, line, colour);
+  FillBox(image, left, top + side - line, side, line, colour);
+  FillBox(image, left, top, line, side, colour);
+  FillBox(image, left + side - line, top, line, side, colour);
 }
 
 Image AsRgb(const Image& image) {
@@ -72,11 +76,20 @@ fs::path PatchFile(const fs::path& folder, const std::string& name, int64_t chan
   return folder / "patches" / (EscapeFileName(name) + (png ? ".png" : ".tif"));
 }
 
+// Without the fsync of an atomic write: the folder is not there yet for others, and committing it syncs its files.
+void WriteStaged(const fs::path& path, const std::vector<uint8_t>& bytes) {
+  errno = 0;
+  std::ofstream out(path, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  if (!out) throw IoError("FILE_WRITE", "{}: {}: check space and permissions", path.string(), std::strerror(errno));
+}
+
 void StorePatch(Image patch, const PatchPlan& plan, const std::string& name, const fs::path& folder) {
   if (patch.width != plan.stored || patch.height != plan.stored) patch = Resize(patch, plan.stored, plan.stored);
   const fs::path path = PatchFile(folder, name, patch.channels);
   if (path.extension() == ".png")
-    WritePng(path, patch);
+    WriteStaged(path, EncodePng(patch));
   else
     WriteTiff(path, patch);
 }

@@ -35,6 +35,12 @@ FrameColumn LabelColumn(const std::vector<std::string>& values) {
   return column;
 }
 
+Json FileFacts(const fs::path& path) {
+  std::error_code error;
+  const auto bytes = fs::file_size(path, error);
+  return {{"path", path.string()}, {"bytes", error ? 0 : bytes}};
+}
+
 Image ToEightBits(Image image) {
   if (image.bits == 8) return image;
   Image result(image.width, image.height, image.channels);

@@ -125,6 +125,8 @@ class StReader : public SectionReader {
     std::vector<bool> kept(spots.size(), true);
     if (!files.selection.empty()) kept = Place(files, spots);
     has_positions_.push_back(!files.selection.empty());
+    for (const fs::path& path : {files.counts, files.selection, files.image, files.annotation, files.proportion})
+      if (!path.empty()) data_.provenance["files"].push_back(FileFacts(path));
     const auto index = static_cast<int32_t>(data_.sections.size());
     std::vector<Spot> placed;
     for (size_t k = 0; k < spots.size(); ++k) {

@@ -124,7 +124,7 @@ Image ReadImage(const fs::path& path, int64_t pixel_cap) {
   return pages.size() == 1 ? DecodeOne(file, info, path) : DecodePages(pages, info, path);
 }
 
-void WritePng(const fs::path& path, const Image& image, const std::vector<std::pair<std::string, std::string>>& text) {
+std::vector<uint8_t> EncodePng(const Image& image, const std::vector<std::pair<std::string, std::string>>& text) {
   GENVINCI_CHECK(image.channels == 1 || image.channels == 3 || image.channels == 4, "a PNG of {} channels",
                  image.channels);
   const std::vector<uint8_t> encoded = Encode(".png", image, {});
@@ -135,6 +135,11 @@ void WritePng(const fs::path& path, const Image& image, const std::vector<std::p
     file.insert(file.end(), chunk.begin(), chunk.end());
   }
   file.insert(file.end(), encoded.begin() + kSignatureAndHeader, encoded.end());
+  return file;
+}
+
+void WritePng(const fs::path& path, const Image& image, const std::vector<std::pair<std::string, std::string>>& text) {
+  const std::vector<uint8_t> file = EncodePng(image, text);
   WriteFileAtomic(path, std::as_bytes(std::span(file)));
 }
 

@@ -79,6 +79,9 @@ std::unique_ptr<SectionReader> OpenVirtualReader(const PrepareOptions& options);
 // A categorical column in which "" is missing.
 FrameColumn LabelColumn(const std::vector<std::string>& values);
 
+// A source file for the provenance: path and bytes.
+Json FileFacts(const fs::path& path);
+
 // Four channels of a format that has transparency become three; more than 8 bits become 8 by their upper ones.
 Image ToEightBits(Image image);
 Image DropAlpha(const Image& image);

@@ -45,6 +45,8 @@ Image ReadImage(const fs::path& path, int64_t pixel_cap = kDefaultPixelCap);
 // (UTF-8).
 void WritePng(const fs::path& path, const Image& image,
               const std::vector<std::pair<std::string, std::string>>& text = {});
+// The bytes of the file that WritePng writes.
+std::vector<uint8_t> EncodePng(const Image& image, const std::vector<std::pair<std::string, std::string>>& text = {});
 std::vector<std::pair<std::string, std::string>> ReadPngText(const fs::path& path);
 void WriteJpeg(const fs::path& path, const Image& image, int quality = 95);
 // Any number of channels: one page each where there are neither 1 nor 3. The name ends in .tif or .tiff.
