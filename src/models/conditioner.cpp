@@ -64,7 +64,8 @@ class PooledConditioner : public ConditionerImpl {
  private:
   void AddContext(const ConditionerConfig& config, int64_t hidden) {
     queries_ = register_parameter("queries", torch::randn({1, config.context_tokens, hidden}));
-    key_ = register_module("key", torch::nn::Linear(hidden, hidden));
+    // No bias here nor in `score`: softmax takes away what is added to all positions.
+    key_ = register_module("key", torch::nn::Linear(torch::nn::LinearOptions(hidden, hidden).bias(false)));
     value_ = register_module("value", torch::nn::Linear(hidden, hidden));
     attention_norm_ = register_module("attention_norm", torch::nn::LayerNorm(Width(hidden)));
     project_ = register_module("project", torch::nn::Linear(hidden, config.context_dim));
@@ -74,7 +75,7 @@ class PooledConditioner : public ConditionerImpl {
   }
 
   void AddTime(const ConditionerConfig& config, int64_t hidden) {
-    score_ = register_module("score", torch::nn::Linear(hidden, 1));
+    score_ = register_module("score", torch::nn::Linear(torch::nn::LinearOptions(hidden, 1).bias(false)));
     time_in_ = register_module("time_in", torch::nn::Linear(2 * hidden, config.time_dim));
     time_out_ = register_module("time_out", torch::nn::Linear(config.time_dim, config.time_dim));
   }

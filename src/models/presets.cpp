@@ -89,9 +89,11 @@ void CheckModels(const ModelOptions& options) {
   RequireEqual("conditioner.time_dim", conditioner.time_dim, "four times unet.model_channels", unet.TimeDim());
   RequireEqual("autoencoder.latent_channels", autoencoder.latent_channels, "unet.latent_channels",
                unet.latent_channels);
+  const int64_t deepest = int64_t{1} << (unet.channel_mult.size() - 1);
   for (const int64_t factor : unet.attention_downsamples) {
-    RequireDivisible("1 << number of unet levels", int64_t{1} << (unet.channel_mult.size() - 1),
-                     "unet.attention_downsamples", std::max<int64_t>(factor, 1));
+    if (factor >= 1 && deepest % factor == 0) continue;
+    throw ConfigError("MODEL_SIZES", "unet.attention_downsamples has {}: the levels of unet.channel_mult are at powers "
+                      "of two up to {}", factor, deepest);
   }
 }
 

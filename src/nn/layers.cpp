@@ -16,7 +16,7 @@ torch::Tensor PointwiseLast(const torch::nn::Conv2d& conv, const torch::Tensor& 
 
 int64_t NormGroups(int64_t channels) {
   int64_t groups = kMaxGroups;
-  while (channels % groups != 0) groups /= 2;
+  while (groups > 1 && (channels % groups != 0 || channels / groups < 2)) groups /= 2;
   return groups;
 }
 

@@ -7,7 +7,8 @@ namespace genvinci {
 inline constexpr double kResBlockEps = 1e-5;    // GroupNorm in Stable Diffusion's UNet blocks
 inline constexpr double kAttentionEps = 1e-6;   // and before its transformers, and everywhere in its autoencoder
 
-// 32 where it divides `channels`, else the largest power of two that does.
+// The largest power of two up to 32 that divides `channels` and leaves two of them a group: 32 for Stable Diffusion's
+// widths. A group of one channel would wipe out whatever is constant over an image, such as the time embedding.
 int64_t NormGroups(int64_t channels);
 torch::nn::GroupNorm MakeGroupNorm(int64_t channels, double eps);
 
