@@ -66,11 +66,10 @@ size_t GzipReader::Read(std::span<char> out) {
       problem_ = std::string("corrupt gzip stream (") + (s.z.msg ? s.z.msg : "bad data") + ")";
     } else if (s.made > kMaxRatio * s.taken + kFreeBytes) {
       problem_ = "the gzip stream inflates by more than 1000:1";
-    } else if (made > 0) {
-      return made;
-    } else if (taken == 0 && !s.member_ended) {
+    } else if (made == 0 && taken == 0 && !s.member_ended) {
       problem_ = "the gzip stream is cut short";
     }
+    if (made > 0) return made;
   }
   return 0;
 }

@@ -62,11 +62,11 @@ TEST_F(Table, TakesQuotesOff) {
 
 TEST_F(Table, ReadsGzipOfSeveralMembersAndAcrossChunks) {
   std::string text = "id\tvalue\n";
-  for (int i = 0; i < 300'000; ++i) text += "row" + std::to_string(i) + "\t" + std::to_string(i * 7919 % 1000) + "\n";
+  for (int64_t i = 0; i < 300'000; ++i) text += "row" + std::to_string(i) + "\t" + std::to_string(i * 7919 % 1000) + "\n";
   const std::string packed = Gzip(text.substr(0, 1'000'003)) + Gzip(text.substr(1'000'003));
   const Rows rows = Read(packed);
   ASSERT_EQ(rows.size(), 300'001u);
-  for (int i = 0; i < 300'000; i += 977) {
+  for (int64_t i = 0; i < 300'000; i += 977) {
     EXPECT_THAT(rows[i + 1], ElementsAre("row" + std::to_string(i), std::to_string(i * 7919 % 1000)));
   }
 }
@@ -142,7 +142,7 @@ TEST(GzipText, ComesBackAndRefusesRubbish) {
   EXPECT_EQ(Gunzip(std::as_bytes(std::span(packed)), "x"), text);
   CatchError("GZIP_SIZE", [&] { Gunzip(std::as_bytes(std::span(packed)), "x", /*limit=*/99'999); });
   CatchError("GZIP_CORRUPT", [&] { Gunzip(std::as_bytes(std::span(packed).first(500)), "x"); });
-  EXPECT_EQ(Gunzip({}, "x"), "");
+  CatchError("GZIP_CORRUPT", [&] { Gunzip({}, "x"); });
 }
 
 TEST(RealTable, ReadsASectionOfHer2st) {

@@ -17,8 +17,8 @@ class GzipReader {
   explicit GzipReader(std::span<const std::byte> bytes);
   ~GzipReader();
 
-  // Fills the front of `out` and returns how much, 0 at the end. When the stream is cut or corrupt, is followed by
-  // other bytes, or inflates by more than 1000:1, it returns 0 and problem() says what is wrong.
+  // Fills the front of `out` and returns how much, 0 at the end. Where the stream is cut or corrupt, is followed by
+  // other bytes, or inflates by more than 1000:1, it ends too and problem() says what is wrong.
   size_t Read(std::span<char> out);
   const std::string& problem() const { return problem_; }
 
