@@ -25,7 +25,7 @@ constexpr std::array<NucleusKind, kVirtualTypes> kKinds = {{
     {2.0f, 2.6f, 0.15f, 3.0f, 0.04f, 2.0f},     // endothelium: those beside the vessels
     {7.4f, 2.8f, 0.09f, 1.10f, 0.03f, 2.75f},   // plasma cell: eccentric in a wide body
     {3.0f, 2.3f, 0.30f, 1.40f, 0.20f, 1.8f},    // necrosis: shrunken
-    {5.4f, 3.0f, 0.12f, 1.45f, 0.10f, 3.9f},    // macrophage: foamy bodies between
+    {4.8f, 2.8f, 0.12f, 1.45f, 0.10f, 4.4f},    // macrophage: foamy bodies between
 }};
 
 bool FollowsFibres(VirtualType type) { return type == kFibroblast || type == kEndothelium; }

@@ -162,15 +162,15 @@ class Painter {
       };
       canvas_.Paint(nucleus.x + 2.3f * c, nucleus.y + 2.3f * s, 7.5f, distance, ink);
     } else if (nucleus.type == kMacrophage) {
-      const float radius = 7.6f + 1.8f * SmoothNoise(nucleus.seed, 0.5f, 0.5f);
+      const float radius = 8.3f + 1.8f * SmoothNoise(nucleus.seed, 0.5f, 0.5f);
       const auto distance = [&](float u, float v) {
         return EllipseDistance(u, v, radius, radius * 0.86f, 0.11f, nucleus.x);
       };
       const auto ink = [&](float u, float v, const Ink&) {
-        const float wall = std::clamp(CellNoise(nucleus.seed, u / 2.7f, v / 2.7f) * 1.9f - 0.55f, 0.0f, 1.0f);
+        const float wall = std::clamp(CellNoise(nucleus.seed, u / 3.1f, v / 3.1f) * 2.3f - 0.75f, 0.0f, 1.0f);
         const float rim = std::clamp(std::hypot(u, v) - radius * 0.88f + 1.5f, 0.0f, 1.0f);
         const float body = std::max(wall, 0.8f * rim);
-        return Choose({0.03f + 0.12f * body, 0.1f + 0.5f * body, 0, 0}, {0, 0, 0.25f + 0.6f * body, 0.4f * body});
+        return Choose({0.01f + 0.13f * body, 0.06f + 0.6f * body, 0, 0}, {0, 0, 0.25f + 0.6f * body, 0.4f * body});
       };
       canvas_.Paint(nucleus.x + 2.6f * c, nucleus.y + 2.6f * s, radius + 2, distance, ink);
     } else if (nucleus.type == kTumour) {

@@ -24,12 +24,12 @@ Stains DrawStains(const PatchCause& cause) {
   Stains stains{{{{1.55f, 1.32f, 0.58f}, {0.22f, 0.74f, 0.30f}, {0.2f, 1.15f, 0.72f}}}, {243, 229, 240}, {}, {}};
   for (StainColour& colour : stains.density) {
     for (float& density : colour)
-      density *= static_cast<float>(std::exp(0.10 * section.Normal() + 0.09 * patch.Normal()));
+      density *= static_cast<float>(std::exp(0.10 * section.Normal() + 0.11 * patch.Normal()));
   }
   for (float& light : stains.glass) light += static_cast<float>(3 * section.Normal() + 2 * patch.Normal());
   for (size_t stain = 0; stain < stains.amount.size(); ++stain) {
-    stains.amount[stain] = static_cast<float>(0.35 * std::exp(0.16 * section.Normal() + 0.26 * patch.Normal()));
-    stains.contrast[stain] = static_cast<float>(std::exp(0.06 + 0.2 * patch.Normal()));
+    stains.amount[stain] = static_cast<float>(0.315 * std::exp(0.16 * section.Normal() + 0.26 * patch.Normal()));
+    stains.contrast[stain] = static_cast<float>(std::exp(0.08 + 0.25 * patch.Normal()));
   }
   return stains;
 }
@@ -127,7 +127,7 @@ Image Photograph(Canvas canvas, const PatchCause& cause, const std::string& styl
   } else {
     Fluoresce(canvas, cause);
   }
-  Blur(canvas, static_cast<float>(random.Uniform(0.5, 0.95)));
+  Blur(canvas, static_cast<float>(random.Uniform(0.4, 0.75)));
   return Digitise(canvas, stained ? 3 : style == "dapi" ? 1 : 4, stained ? 1.6f : 2.2f, random);
 }
 
