@@ -40,17 +40,16 @@ std::string Example(const LeakSubjects& subjects, int64_t a, int64_t b) {
 void FindRepeats(const LeakSubjects& subjects, LeakReport& report) {
   std::map<ProfileHash, std::vector<int64_t>> groups;
   for (size_t i = 0; i < subjects.profiles.size(); ++i) groups[subjects.profiles[i]].push_back(static_cast<int64_t>(i));
-  for (const auto& [hash, members] : groups) {
-    for (const int64_t member : members) {
-      if (subjects.splits[member] == Split::kTrain) continue;
-      const auto other = std::find_if(members.begin(), members.end(), [&](int64_t candidate) {
-        return subjects.splits[candidate] < subjects.splits[member];
-      });
-      if (other == members.end()) continue;
-      ++report.repeated_profiles;
-      if (report.repeat_examples.size() < kExamples)
-        report.repeat_examples.push_back(Example(subjects, *other, member));
-    }
+  for (size_t i = 0; i < subjects.profiles.size(); ++i) {
+    if (subjects.splits[i] == Split::kTrain) continue;
+    const std::vector<int64_t>& members = groups[subjects.profiles[i]];
+    const auto other = std::find_if(members.begin(), members.end(), [&](int64_t candidate) {
+      return subjects.splits[static_cast<size_t>(candidate)] < subjects.splits[i];
+    });
+    if (other == members.end()) continue;
+    ++report.repeated_profiles;
+    if (report.repeat_examples.size() < kExamples)
+      report.repeat_examples.push_back(Example(subjects, *other, static_cast<int64_t>(i)));
   }
 }
 
