@@ -86,8 +86,10 @@ std::vector<fs::path> Candidates(const fs::path& run, const std::string& which) 
   if (which == "best") {
     const auto best = PointedStep(run, "best");
     const auto found = best ? std::find(steps.begin(), steps.end(), *best) : steps.end();
-    if (found != steps.end()) std::rotate(steps.begin(), found, found + 1);
-    else if (!steps.empty()) Warn("{}: names no checkpoint that is there: taking the latest", (run / "best").string());
+    if (found != steps.end())
+      std::rotate(steps.begin(), found, found + 1);
+    else if (!steps.empty())
+      Warn("{}: names no checkpoint that is there: taking the latest", (run / "best").string());
   }
   std::vector<fs::path> paths;
   for (const int64_t step : steps) paths.push_back(FolderOf(run) / NameOf(step));
@@ -193,7 +195,8 @@ genvinci::Json Checkpoint::RequireKind(const std::string& kind) const {
 
 genvinci::Vocabulary Checkpoint::Vocabulary() const {
   const genvinci::Json state = Json("state");
-  const genvinci::Json expected = state.value("vocabulary", genvinci::Json::object()).value("fingerprint", genvinci::Json());
+  const genvinci::Json expected =
+      state.value("vocabulary", genvinci::Json::object()).value("fingerprint", genvinci::Json());
   genvinci::Vocabulary vocabulary =
       Has("vocabulary.json") ? genvinci::Vocabulary::FromJson(Json("vocabulary"), (path_ / "vocabulary.json").string())
                              : genvinci::Vocabulary::GeneformerV1();

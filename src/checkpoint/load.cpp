@@ -1,5 +1,4 @@
 #include "genvinci/checkpoint/checkpoint.h"
-
 #include "genvinci/core/error.h"
 #include "genvinci/core/text.h"
 #include "genvinci/nn/memory_format.h"

@@ -16,9 +16,9 @@ void CopyPatch(const Dataset& dataset, int64_t observation, const torch::Tensor&
   Image image = dataset.LoadPatch(observation);
   const int64_t height = out_HWC.size(0), width = out_HWC.size(1), channels = out_HWC.size(2);
   if (image.channels != channels || image.bits != 8)
-    throw DataError("PATCH_CHANNELS", "{}: observation {} has {} channels of {} bits, not {} of 8 bits: prepare it anew",
-                    dataset.PatchPath(observation).string(), dataset.obs_name(observation), image.channels, image.bits,
-                    channels);
+    throw DataError(
+        "PATCH_CHANNELS", "{}: observation {} has {} channels of {} bits, not {} of 8 bits: prepare it anew",
+        dataset.PatchPath(observation).string(), dataset.obs_name(observation), image.channels, image.bits, channels);
   if (image.width != width || image.height != height) image = Resize(image, width, height);
   std::memcpy(out_HWC.data_ptr<uint8_t>(), image.bytes.data(), image.bytes.size());
 }
@@ -32,8 +32,8 @@ torch::Tensor LoadPatches(const Dataset& dataset, const std::vector<int64_t>& ob
   const auto channels = static_cast<int64_t>(dataset.info().channels.size());
   if (img_size == 0) img_size = dataset.info().img_size;
   if (img_size == 0 && count > 0) img_size = dataset.LoadPatch(observations[0]).width;
-  RequireMemory(static_cast<uint64_t>(count * channels * img_size * img_size), dataset.path().string() + ": its patches",
-                "choose a smaller --img_size or a machine with more memory");
+  RequireMemory(static_cast<uint64_t>(count * channels * img_size * img_size),
+                dataset.path().string() + ": its patches", "choose a smaller --img_size or a machine with more memory");
   const torch::Tensor patches_NHWC = torch::empty({count, img_size, img_size, channels}, torch::kUInt8);
   Progress progress("reading patches", count, "patches");
   constexpr int64_t kChunk = 256;

@@ -68,9 +68,7 @@ void WriteCache(const fs::path& path, const std::string& key, const TokenizedDat
   const std::string coverage = DumpJson(CoverageToJson(dataset.coverage));
   MakeFolder(path.parent_path());
   WriteSafetensors(path, {{"tokens", tokens_view}, {"offsets", offsets_view}},
-                   {{"key", key},
-                    {"sha256", Digest(tokens_view, offsets_view, coverage)},
-                    {"coverage", coverage}});
+                   {{"key", key}, {"sha256", Digest(tokens_view, offsets_view, coverage)}, {"coverage", coverage}});
 }
 
 // Nothing when the key or the digest differs.

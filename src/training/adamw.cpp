@@ -86,8 +86,10 @@ void AdamW::Load(const SafetensorsFile& file, const fs::path& path) {
   for (const auto& [name, tensor] : state) {
     if (!file.Has(name) || torch::IntArrayRef(file.View(name).shape) != tensor.sizes() ||
         file.names().size() != state.size())
-      throw DataError("CKPT_TENSORS", "{}: does not fit the parameters that are trained (at {}): resume with the models "
-                      "it was saved from", path.string(), name);
+      throw DataError("CKPT_TENSORS",
+                      "{}: does not fit the parameters that are trained (at {}): resume with the models "
+                      "it was saved from",
+                      path.string(), name);
   }
   for (size_t i = 0; i < parameters_.size(); ++i) {
     moments_[i].exp_avg.copy_(ToTensor(file.View("exp_avg." + parameters_[i].first)));

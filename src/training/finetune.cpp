@@ -30,11 +30,14 @@ struct Start {
   Pipeline pipeline{nullptr};
   Vocabulary vocabulary;
   Json sources = Json::object();
+  Lists tokens = {};  // of every observation
 };
 
 Vocabulary VocabularyFor(const FinetuneOptions& options, const std::optional<fs::path>& pretraining) {
   if (!pretraining) return Vocabulary::Open(options.vocabulary);
-  Vocabulary trained = Checkpoint::Open(*pretraining).Vocabulary();
+  const Checkpoint checkpoint = Checkpoint::Open(*pretraining);
+  checkpoint.RequireKind("mlm");
+  Vocabulary trained = checkpoint.Vocabulary();
   if (!options.vocabulary.empty() && Vocabulary::Open(options.vocabulary).fingerprint() != trained.fingerprint())
     throw DataError("CKPT_VOCABULARY", "{}: was trained with another vocabulary than {}: leave vocabulary out",
                     pretraining->string(), options.vocabulary);
@@ -45,8 +48,10 @@ Vocabulary VocabularyFor(const FinetuneOptions& options, const std::optional<fs:
 void RequireSampling(const FinetuneOptions& options, const PipelineImpl& pipeline) {
   MakeSampler(options.sampling, pipeline.schedule(), pipeline.objective());
   if (options.sampling.guidance != 1 && options.condition_dropout == 0)
-    throw ConfigError("GUIDANCE_UNTRAINED", "sampling.guidance: {}, but condition_dropout is 0, so no null condition is "
-                      "learned: use guidance 1, or a condition_dropout", options.sampling.guidance);
+    throw ConfigError("GUIDANCE_UNTRAINED",
+                      "sampling.guidance: {}, but condition_dropout is 0, so no null condition is "
+                      "learned: use guidance 1, or a condition_dropout",
+                      options.sampling.guidance);
 }
 
 Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t img_size, const torch::Device& device) {
@@ -58,7 +63,8 @@ Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t 
   std::optional<fs::path> pretraining;
   if (!options.pretrain_mlm_path.empty()) pretraining = ResolveRun(name, "mlm", options.pretrain_mlm_path);
   Start start{Pipeline{nullptr}, VocabularyFor(options, pretraining)};
-  PipelineConfig config{options.models, options.diffusion, img_size, dataset.info().channels, options.condition_dropout};
+  PipelineConfig config{options.models, options.diffusion, img_size, dataset.info().channels,
+                        options.condition_dropout};
   config.models.autoencoder = autoencoder.autoencoder->config();
   config.models.transformer.vocabulary_size = start.vocabulary.size();
   if (options.dropout) config.models.transformer.dropout = *options.dropout;
@@ -72,10 +78,15 @@ Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t 
   start.pipeline->latent_mean.copy_(autoencoder.latent_mean_C);
   start.pipeline->latent_scale.copy_(autoencoder.latent_scale_C);
   start.sources["autoencoder"] = autoencoder.path.string();
-  if (pretraining) start.sources["transformer"] = LoadTransformer(*pretraining, start.pipeline->transformer).path().string();
-  else Log("pretrain_mlm_path is empty: the gene transformer starts from scratch");
+  if (pretraining)
+    start.sources["transformer"] = LoadTransformer(*pretraining, start.pipeline->transformer).path().string();
+  else
+    Log("pretrain_mlm_path is empty: the gene transformer starts from scratch");
   for (auto& parameter : start.pipeline->autoencoder->parameters()) parameter.set_requires_grad(false);
   start.pipeline->to(device);
+  TokenizedDataset tokenized = TokenizeDataset(dataset, start.vocabulary, config.models.transformer.max_tokens);
+  Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
+  start.tokens = std::move(tokenized.tokens);
   return start;
 }
 
@@ -102,18 +113,22 @@ Condition Rolled(const Condition& condition) {
 class FinetuneTask : public TrainingTask {
  public:
   FinetuneTask(const FinetuneOptions& options, const Dataset& dataset, Start start, ImageData data, const fs::path& run)
-      : options_(options), dataset_(dataset), run_(run), device_(start.pipeline->null_context.device()),
-        pipeline_(start.pipeline), vocabulary_(std::move(start.vocabulary)), sources_(std::move(start.sources)),
-        train_(std::move(data.train)), val_(std::move(data.val)), val_NCHW_(data.val_NCHW),
+      : options_(options),
+        dataset_(dataset),
+        run_(run),
+        device_(start.pipeline->null_context.device()),
+        pipeline_(start.pipeline),
+        vocabulary_(std::move(start.vocabulary)),
+        sources_(std::move(start.sources)),
+        train_(std::move(data.train)),
+        val_(std::move(data.val)),
+        val_NCHW_(data.val_NCHW),
         latents_(pipeline_->autoencoder, data.train_NCHW, device_) {
-    TokenizedDataset tokenized =
-        TokenizeDataset(dataset, vocabulary_, pipeline_->config().models.transformer.max_tokens);
-    Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
-    train_tokens_ = Select(tokenized.tokens, train_);
-    val_tokens_ = Select(tokenized.tokens, val_);
+    train_tokens_ = Select(start.tokens, train_);
+    val_tokens_ = Select(start.tokens, val_);
     val_latents_NCHW_ = EncodeVal();
-    const torch::Tensor order =
-        torch::randperm(static_cast<int64_t>(val_.size()), RandomStream(options.common.seed, "val order"), torch::kInt64);
+    const torch::Tensor order = torch::randperm(static_cast<int64_t>(val_.size()),
+                                                RandomStream(options.common.seed, "val order"), torch::kInt64);
     val_order_.assign(order.data_ptr<int64_t>(), order.data_ptr<int64_t>() + order.numel());
   }
 
@@ -157,7 +172,8 @@ class FinetuneTask : public TrainingTask {
                                        val_order_.begin() + std::min(count, start + options_.training.batch_size));
       const torch::Tensor times_B = ((torch::arange(start, start + static_cast<int64_t>(items.size())) + 0.5) *
                                      (static_cast<double>(options_.diffusion.steps) / static_cast<double>(count)))
-                                        .to(torch::kInt64).to(device_);
+                                        .to(torch::kInt64)
+                                        .to(device_);
       const torch::Tensor latents_BCHW = val_latents_NCHW_.index_select(0, Positions(items)).to(device_);
       const torch::Tensor noise_BCHW = ValNoise(items).to(device_);
       const Condition condition = pipeline_->Encode(pipeline_->PadTokens(Select(val_tokens_, items)));
@@ -179,7 +195,8 @@ class FinetuneTask : public TrainingTask {
     }
     const Condition condition = pipeline_->Encode(pipeline_->PadTokens(lists));
     if (options_.condition_dropout == 0) return condition;
-    const torch::Tensor drop_B = torch::rand({static_cast<int64_t>(items.size())}, generator) < options_.condition_dropout;
+    const torch::Tensor drop_B =
+        torch::rand({static_cast<int64_t>(items.size())}, generator) < options_.condition_dropout;
     return pipeline_->Drop(condition, drop_B.to(device_));
   }
 

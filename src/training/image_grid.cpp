@@ -1,5 +1,7 @@
 #include "genvinci/training/image_grid.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "genvinci/core/version.h"

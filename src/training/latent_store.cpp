@@ -32,7 +32,7 @@ LatentStore::LatentStore(Autoencoder autoencoder, const torch::Tensor& patches_N
     return;
   }
   Encode();
-  patches_NCHW_ = {};
+  patches_NCHW_.reset();
 }
 
 void LatentStore::Encode() {

@@ -25,7 +25,8 @@ MaskedBatch MaskTokens(const torch::Tensor& tokens_BL, double probability, int64
   // A loss over nothing would be NaN.
   if (!chosen_BL.any().item<bool>()) chosen_BL.view({-1})[draw_BL.argmin()] = true;
   const torch::Tensor fate_BL = torch::rand(tokens_BL.sizes(), generator);
-  const torch::Tensor random_BL = torch::randint(kFirstGene, vocabulary_size, tokens_BL.sizes(), generator, torch::kInt64);
+  const torch::Tensor random_BL =
+      torch::randint(kFirstGene, vocabulary_size, tokens_BL.sizes(), generator, torch::kInt64);
   const torch::Tensor masked_BL = tokens_BL.masked_fill(chosen_BL & (fate_BL < 0.8), kMaskToken);
   const torch::Tensor seen_BL = torch::where(chosen_BL & (fate_BL >= 0.8) & (fate_BL < 0.9), random_BL, masked_BL);
   const torch::Tensor ranks_BL = torch::arange(tokens_BL.size(1)).expand(tokens_BL.sizes());

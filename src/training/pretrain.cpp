@@ -26,8 +26,11 @@ GeneTransformerConfig ConfigFor(const PretrainOptions& options, const Vocabulary
 class PretrainTask : public TrainingTask {
  public:
   PretrainTask(const PretrainOptions& options, const PretrainData& data)
-      : options_(options), data_(data), device_(OpenDevice(options.common.device)),
-        config_(ConfigFor(options, data.vocabulary)), transformer_(config_),
+      : options_(options),
+        data_(data),
+        device_(OpenDevice(options.common.device)),
+        config_(ConfigFor(options, data.vocabulary)),
+        transformer_(config_),
         baseline_(data.train, config_.vocabulary_size) {
     transformer_->to(device_);
     for (const auto& tokens : data.train) lengths_.push_back(static_cast<int64_t>(tokens.size()));
@@ -43,7 +46,8 @@ class PretrainTask : public TrainingTask {
   torch::nn::Module& module() override { return *transformer_; }
   NamedTensors Trained() override {
     NamedTensors trained;
-    for (const auto& item : transformer_->named_parameters()) trained.emplace_back("transformer." + item.key(), item.value());
+    for (const auto& item : transformer_->named_parameters())
+      trained.emplace_back("transformer." + item.key(), item.value());
     return trained;
   }
   NamedTensors State() override { return StateOf(*transformer_, "transformer"); }
@@ -66,8 +70,8 @@ class PretrainTask : public TrainingTask {
     double loss = 0, hits = 0, count = 0;
     baseline_.Reset();
     for (size_t b = 0; b < val_batches_.size(); ++b) {
-      const MaskedBatch batch = Mask(data_.val, val_batches_[b],
-                                     RandomStream(options_.common.seed, "val mask", {static_cast<int64_t>(b)}));
+      const MaskedBatch batch =
+          Mask(data_.val, val_batches_[b], RandomStream(options_.common.seed, "val mask", {static_cast<int64_t>(b)}));
       const torch::Tensor logits_NV = Logits(batch);
       const torch::Tensor labels_N = batch.labels_N.to(device_);
       const auto n = static_cast<double>(labels_N.numel());

@@ -24,9 +24,7 @@ constexpr int64_t kEvalBatch = 16;
 constexpr int64_t kMeasuredPatches = 512;
 constexpr double kLargestPsnr = 100;  // equal images have an infinite one
 
-torch::Tensor EightBits(const torch::Tensor& images_BCHW) {
-  return images_BCHW.clamp(-1, 1).add(1).mul(127.5).round();
-}
+torch::Tensor EightBits(const torch::Tensor& images_BCHW) { return images_BCHW.clamp(-1, 1).add(1).mul(127.5).round(); }
 
 // Mean absolute error of the differences between neighbouring pixels.
 torch::Tensor EdgeLoss(const torch::Tensor& error_BCHW) {
@@ -44,9 +42,12 @@ AutoencoderConfig ConfigFor(const AutoencoderOptions& options, const Dataset& da
 
 class AutoencoderTask : public TrainingTask {
  public:
-  AutoencoderTask(const AutoencoderOptions& options, const Dataset& dataset, const fs::path& run)
-      : options_(options), dataset_(dataset), run_(run), device_(OpenDevice(options.common.device)),
-        data_(LoadImageData(dataset, options.img_size, /*val_limit=*/0)),
+  AutoencoderTask(const AutoencoderOptions& options, const Dataset& dataset, ImageData data, const fs::path& run)
+      : options_(options),
+        dataset_(dataset),
+        run_(run),
+        device_(OpenDevice(options.common.device)),
+        data_(std::move(data)),
         config_(ConfigFor(options, dataset, data_.img_size)) {
     at::manual_seed(StreamKey(options.common.seed, "init"));
     autoencoder_ = Autoencoder(config_);
@@ -58,11 +59,14 @@ class AutoencoderTask : public TrainingTask {
 
   std::string kind() const override { return "autoencoder"; }
   int64_t size() const override { return static_cast<int64_t>(data_.train.size()); }
-  std::string ItemName(int64_t item) const override { return dataset_.obs_name(data_.train[static_cast<size_t>(item)]); }
+  std::string ItemName(int64_t item) const override {
+    return dataset_.obs_name(data_.train[static_cast<size_t>(item)]);
+  }
   torch::nn::Module& module() override { return *autoencoder_; }
   NamedTensors Trained() override {
     NamedTensors trained;
-    for (const auto& item : autoencoder_->named_parameters()) trained.emplace_back("autoencoder." + item.key(), item.value());
+    for (const auto& item : autoencoder_->named_parameters())
+      trained.emplace_back("autoencoder." + item.key(), item.value());
     return trained;
   }
   NamedTensors State() override {
@@ -81,14 +85,14 @@ class AutoencoderTask : public TrainingTask {
   StepLoss Loss(const std::vector<int64_t>& items, torch::Generator generator) override {
     const torch::Tensor positions_B = Positions(items);
     const torch::Tensor symmetries_B = torch::randint(kDihedrals, positions_B.sizes(), generator, torch::kInt64);
-    const torch::Tensor images_BCHW =
-        DihedralEach(PatchBatch(data_.train_NCHW, positions_B), symmetries_B).to(device_);
+    const torch::Tensor images_BCHW = DihedralEach(PatchBatch(data_.train_NCHW, positions_B), symmetries_B).to(device_);
     const DiagonalGaussian posterior = autoencoder_->Encode(images_BCHW);
     const torch::Tensor noise_BCHW = torch::randn(posterior.mean_BCHW.sizes(), generator).to(device_);
     const torch::Tensor error_BCHW = autoencoder_->Decode(posterior.Sample(noise_BCHW)) - images_BCHW;
     const torch::Tensor l1 = error_BCHW.abs().mean();
     const torch::Tensor l2 = error_BCHW.square().mean();
-    // The errors are means over an image's values; so is the divergence, which keeps Stable Diffusion's weight's meaning.
+    // The errors are means over an image's values; so is the divergence, which keeps Stable Diffusion's weight's
+    // meaning.
     const torch::Tensor kl = posterior.Kl().mean() / static_cast<double>(images_BCHW[0].numel());
     torch::Tensor loss = options_.l1_weight * l1 + options_.l2_weight * l2 + options_.kl_weight * kl;
     StepLoss result{loss, {{"l1", l1.detach()}, {"l2", l2.detach()}, {"kl", kl.detach()}}};
@@ -106,15 +110,16 @@ class AutoencoderTask : public TrainingTask {
     std::vector<torch::Tensor> psnr, ssim;
     const auto count = static_cast<int64_t>(data_.val.size());
     for (int64_t start = 0; start < count; start += kEvalBatch) {
-      const torch::Tensor real_BCHW = PatchBatch(data_.val_NCHW, torch::arange(start, std::min(count, start + kEvalBatch)));
+      const torch::Tensor real_BCHW =
+          PatchBatch(data_.val_NCHW, torch::arange(start, std::min(count, start + kEvalBatch)));
       const torch::Tensor real = EightBits(real_BCHW), made = EightBits(Reconstruct(real_BCHW));
       psnr.push_back(PeakSignalToNoise(real, made).clamp_max(kLargestPsnr));
       ssim.push_back(StructuralSimilarity(real, made));
     }
-    return Evaluation{{{"val_psnr", torch::cat(psnr).mean().item<double>()},
-                       {"val_ssim", torch::cat(ssim).mean().item<double>()}},
-                      "val_psnr",
-                      /*higher_is_better=*/true};
+    return Evaluation{
+        {{"val_psnr", torch::cat(psnr).mean().item<double>()}, {"val_ssim", torch::cat(ssim).mean().item<double>()}},
+        "val_psnr",
+        /*higher_is_better=*/true};
   }
 
   // Mean and 1 / standard deviation of each latent channel, of posterior samples' mean part.
@@ -158,10 +163,12 @@ class AutoencoderTask : public TrainingTask {
 
 Json TrainAutoencoder(const AutoencoderOptions& options) {
   const Dataset dataset = Dataset::Open(options.dataset);
+  ImageData data = LoadImageData(dataset, options.img_size, /*val_limit=*/0);
+  ConfigFor(options, dataset, data.img_size);  // what is refused leaves no run folder
   const Json facts = {{"dataset_fingerprint", dataset.fingerprint()}};
   const RunIdentity identity{"autoencoder", "autoencoder", FolderName(dataset.path()), ToJson(options), facts};
   TrainingRun run = OpenTrainingRun(identity, options.common, options.training);
-  AutoencoderTask task(options, dataset, run.folder.path());
+  AutoencoderTask task(options, dataset, std::move(data), run.folder.path());
   return Trainer(task, run, identity, options.common, options.training).Run();
 }
 

@@ -18,7 +18,8 @@ constexpr size_t kItemsNamed = 16;
 
 int64_t StepsPerEpoch(const TrainingTask& task, const TrainingOptions& options, int64_t seed) {
   const auto batches = static_cast<int64_t>(task.EpochBatches(options.batch_size, seed, 0).size());
-  if (batches == 0) throw DataError("TRAIN_EMPTY", "the training part is empty: prepare the dataset with another split");
+  if (batches == 0)
+    throw DataError("TRAIN_EMPTY", "the training part is empty: prepare the dataset with another split");
   return (batches + options.accumulate - 1) / options.accumulate;
 }
 
@@ -32,15 +33,19 @@ int64_t TotalSteps(const TrainingOptions& options, int64_t steps_per_epoch) {
 
 void AddTo(std::vector<std::pair<std::string, double>>& sums, const std::string& name, double value) {
   const auto found = std::find_if(sums.begin(), sums.end(), [&](const auto& sum) { return sum.first == name; });
-  if (found == sums.end()) sums.emplace_back(name, value);
-  else found->second += value;
+  if (found == sums.end())
+    sums.emplace_back(name, value);
+  else
+    found->second += value;
 }
 
 std::string MetricsText(const Json& metrics) {
   std::vector<std::string> parts;
   for (const auto& [name, value] : metrics.items()) {
-    if (value.is_number_float()) parts.push_back(fmt::format("{} {:.5g}", name, value.get<double>()));
-    else if (value.is_number()) parts.push_back(fmt::format("{} {}", name, value.get<int64_t>()));
+    if (value.is_number_float())
+      parts.push_back(fmt::format("{} {:.5g}", name, value.get<double>()));
+    else if (value.is_number())
+      parts.push_back(fmt::format("{} {}", name, value.get<int64_t>()));
   }
   return JoinText(parts, ", ");
 }
@@ -49,9 +54,15 @@ std::string MetricsText(const Json& metrics) {
 
 Trainer::Trainer(TrainingTask& task, TrainingRun& run, const RunIdentity& identity, const CommonOptions& common,
                  const TrainingOptions& options)
-    : task_(task), run_(run), identity_(identity), options_(options), seed_(common.seed),
-      optimizer_(task.Trained(), {.weight_decay = options.weight_decay}), ema_(task.Trained(), options.ema_decay),
-      events_(run.folder.path()), steps_per_epoch_(StepsPerEpoch(task, options, common.seed)),
+    : task_(task),
+      run_(run),
+      identity_(identity),
+      options_(options),
+      seed_(common.seed),
+      optimizer_(task.Trained(), {.weight_decay = options.weight_decay}),
+      ema_(task.Trained(), options.ema_decay),
+      events_(run.folder.path()),
+      steps_per_epoch_(StepsPerEpoch(task, options, common.seed)),
       total_steps_(TotalSteps(options, steps_per_epoch_)) {
   if (run_.checkpoint) Resume(*run_.checkpoint);
 }
@@ -62,11 +73,12 @@ Json Trainer::Run() {
   Log("training {}: {} items, {} parameters, {} steps ({} an epoch)", task_.kind(), task_.size(), parameters,
       total_steps_, steps_per_epoch_);
   progress_ = std::make_unique<Progress>("training", total_steps_ - step_, "steps");
-  while (step_ < total_steps_ && !TimeIsUp()) {
+  // One step at least, so that whoever restarts a run that is short of time gets on.
+  for (bool in_time = true; step_ < total_steps_ && in_time; in_time = !TimeIsUp()) {
     if (StopSignal() != 0) {
       Save(/*best=*/false);
-      ThrowIfStopped(fmt::format("saved step {} in {}: go on with --resume auto", step_,
-                                 run_.folder.path().string()).c_str());
+      ThrowIfStopped(
+          fmt::format("saved step {} in {}: go on with --resume auto", step_, run_.folder.path().string()).c_str());
     }
     Step step = Fetch();
     ForwardBackward(step);
@@ -244,6 +256,9 @@ Json Trainer::State() const {
 
 void Trainer::Resume(const Checkpoint& checkpoint) {
   const Json state = checkpoint.RequireKind(task_.kind());
+  if (state.value("format", Json()) != Json(kStateFormat))
+    throw DataError("CKPT_CONFIG", "{}: its state.json is of another version: start a new run",
+                    checkpoint.path().string());
   task_.Load(*checkpoint.Tensors("model"), checkpoint.path() / "model.safetensors");
   optimizer_.Load(*checkpoint.Tensors("optimizer"), checkpoint.path() / "optimizer.safetensors");
   if (ema_.enabled()) ema_.Load(*checkpoint.Tensors("ema"), checkpoint.path() / "ema.safetensors");
@@ -252,7 +267,8 @@ void Trainer::Resume(const Checkpoint& checkpoint) {
   seconds_before_ = state.at("seconds").get<double>();
   last_metrics_ = state.at("metrics");
   best_ = state.at("best");
-  if (state.at("order").at("steps_per_epoch") != Json(steps_per_epoch_) || state.at("total_steps") != Json(total_steps_))
+  if (state.at("order").at("steps_per_epoch") != Json(steps_per_epoch_) ||
+      state.at("total_steps") != Json(total_steps_))
     throw ConfigError("RESUME_OPTIONS", "{}: its training part or length is not this one's: start a new run",
                       checkpoint.path().string());
   saved_step_ = evaluated_step_ = step_;

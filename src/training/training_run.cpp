@@ -12,9 +12,9 @@ namespace genvinci {
 namespace {
 
 // These decide no number of the training; what the dataset is, its fingerprint says.
-const std::set<std::string> kFree = {"common.output",  "common.device",        "common.threads",      "common.quiet",
-                                     "common.json",    "training.max_minutes", "training.save_steps", "training.log_steps",
-                                     "training.resume", "dataset"};
+const std::set<std::string> kFree = {
+    "common.output",        "common.device",       "common.threads",     "common.quiet",    "common.json",
+    "training.max_minutes", "training.save_steps", "training.log_steps", "training.resume", "dataset"};
 
 void Compare(const std::string& key, const Json& was, const Json& is, std::vector<std::string>& differences) {
   if (was == is || kFree.count(key)) return;
@@ -35,7 +35,8 @@ void RequireSame(const RunIdentity& identity, const Checkpoint& checkpoint) {
   Compare("", state.value("options", Json::object()), identity.options, differences);
   Compare("", state.value("facts", Json::object()), identity.facts, differences);
   if (differences.empty()) return;
-  throw ConfigError("RESUME_OPTIONS", "{}: cannot go on with other options: {}: give those of the run, or start a new one",
+  throw ConfigError("RESUME_OPTIONS",
+                    "{}: cannot go on with other options: {}: give those of the run, or start a new one",
                     checkpoint.path().string(), JoinText(differences, "; "));
 }
 
@@ -61,7 +62,8 @@ std::vector<fs::path> RunsOf(const std::string& dataset, const std::string& kind
 }
 
 // Nothing: a new run is to start.
-std::optional<fs::path> RunToResume(const RunIdentity& identity, const CommonOptions& common, const std::string& resume) {
+std::optional<fs::path> RunToResume(const RunIdentity& identity, const CommonOptions& common,
+                                    const std::string& resume) {
   if (resume.empty()) return std::nullopt;
   if (resume != "auto") return ResolveRun(identity.dataset, identity.kind, resume);
   if (!common.output.empty()) {

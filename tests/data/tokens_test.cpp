@@ -89,9 +89,8 @@ TEST(TokenizeDataset, NamesTheProfileWithoutAKnownGene) {
   writer.AppendDense(std::vector<float>{3, 1});
   writer.AppendDense(std::vector<float>{0, 5});
   writer.Finish();
-  const Error error = CatchError("PROFILE_EMPTY", [&] {
-    TokenizeDataset(Dataset::Open(path.string()), Vocabulary::GeneformerV1(), 64);
-  });
+  const Error error = CatchError(
+      "PROFILE_EMPTY", [&] { TokenizeDataset(Dataset::Open(path.string()), Vocabulary::GeneformerV1(), 64); });
   EXPECT_NE(std::string(error.what()).find("void"), std::string::npos);
   EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
 }

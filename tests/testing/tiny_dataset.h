@@ -76,7 +76,8 @@ inline fs::path MakeTinyDataset(const fs::path& folder, const TinyDatasetOptions
     const bool red = i % 2 == 0;
     writer.AppendDense(tiny_dataset::Counts(options.genes, red, random));
     if (options.channels > 0)
-      WritePng(folder / "patches" / (obs.index[static_cast<size_t>(i)] + ".png"), tiny_dataset::Patch(options, red, random));
+      WritePng(folder / "patches" / (obs.index[static_cast<size_t>(i)] + ".png"),
+               tiny_dataset::Patch(options, red, random));
   }
   writer.Finish();
   DatasetInfo info;

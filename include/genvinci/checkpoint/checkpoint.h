@@ -13,9 +13,9 @@
 
 namespace genvinci {
 
-// Commits checkpoints/step-<n>/ of a run: files written and fsynced, manifest.json with the sha256 of each, fsync, rename
-// of the folder, fsync of the parent; then `latest` (and `best` where `best` is set) follow, as small files that name it.
-// Nothing of it is visible before the rename; a writer that is not committed leaves nothing behind. IoError.
+// Commits checkpoints/step-<n>/ of a run: files written and fsynced, manifest.json with the sha256 of each, fsync,
+// rename of the folder, fsync of the parent; then `latest` (and `best` where `best` is set) follow, as small files that
+// name it. Nothing of it is visible before the rename; a writer that is not committed leaves nothing behind. IoError.
 class CheckpointWriter {
  public:
   CheckpointWriter(const fs::path& run, int64_t step);
@@ -38,15 +38,15 @@ class CheckpointWriter {
 // A verified checkpoint folder.
 class Checkpoint {
  public:
-  // `path`: a run (its `which`, "best" or "latest"), a checkpoint folder, or "step-<n>" in it. The manifest is verified;
-  // for a run, a damaged checkpoint falls back to the one before with a warning. "latest" is the last one committed even
-  // where a crash kept the file `latest` from following. DataError CKPT_MANIFEST, CKPT_DAMAGED; MissingFileError
-  // CKPT_MISSING.
+  // `path`: a run (its `which`, "best" or "latest"), a checkpoint folder, or "step-<n>" in it. The manifest is
+  // verified; for a run, a damaged checkpoint falls back to the one before with a warning. "latest" is the last one
+  // committed even where a crash kept the file `latest` from following. DataError CKPT_MANIFEST, CKPT_DAMAGED;
+  // MissingFileError CKPT_MISSING.
   static Checkpoint Open(const fs::path& path, const std::string& which = "best");
 
   const fs::path& path() const { return path_; }
   int64_t step() const { return step_; }
-  bool Has(const std::string& file) const;  // "vocabulary.json"
+  bool Has(const std::string& file) const;                                  // "vocabulary.json"
   std::shared_ptr<SafetensorsFile> Tensors(const std::string& file) const;  // "model"; DataError CKPT_FILE
   genvinci::Json Json(const std::string& file) const;                       // "state"
   // DataError CKPT_KIND unless state.json's "kind" is `kind`; returns state.json.

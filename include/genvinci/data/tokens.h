@@ -15,9 +15,9 @@ struct TokenizedDataset {
   Coverage coverage;
 };
 
-// Kept under <dataset>/cache/, keyed by the fingerprints of dataset and vocabulary and by max_tokens; a stale or damaged
-// file there is computed anew. A folder that cannot be written means no cache, with a log line.
-// DataError: GENES_UNMATCHED; PROFILE_EMPTY names the observation without a known gene.
+// Kept under <dataset>/cache/, keyed by the fingerprints of dataset and vocabulary and by max_tokens; a stale or
+// damaged file there is computed anew. A folder that cannot be written means no cache, with a log line. DataError:
+// GENES_UNMATCHED; PROFILE_EMPTY names the observation without a known gene.
 TokenizedDataset TokenizeDataset(const Dataset& dataset, const Vocabulary& vocabulary, int64_t max_tokens);
 
 }  // namespace genvinci

@@ -14,8 +14,8 @@ struct AdamWOptions {
   double eps = 1e-8;
 };
 
-// AdamW (Loshchilov & Hutter 2019), one kernel over all parameters; the numbers are those of torch's own. Weights of two
-// or more axes decay, biases and norms (one axis) do not. A parameter without a gradient stays as it is.
+// AdamW (Loshchilov & Hutter 2019), one kernel over all parameters; the numbers are those of torch's own. Weights of
+// two or more axes decay, biases and norms (one axis) do not. A parameter without a gradient stays as it is.
 class AdamW {
  public:
   AdamW(NamedTensors parameters, const AdamWOptions& options);

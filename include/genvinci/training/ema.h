@@ -16,7 +16,7 @@ class Ema {
 
   bool enabled() const { return decay_ > 0; }
   void Update(int64_t n);
-  NamedTensors State() const;  // the averages, by their parameters' names
+  NamedTensors State() const;                                    // the averages, by their parameters' names
   void Load(const SafetensorsFile& file, const fs::path& path);  // DataError CKPT_TENSORS
 
   // The averages stand in the parameters' place while it lives.

@@ -17,8 +17,8 @@ class FrequencyBaseline {
 
   // Scores masked tokens (labels_N, ranks_N int64).
   void Add(const torch::Tensor& labels_N, const torch::Tensor& ranks_N);
-  // {"frequency_loss", "frequency_accuracy", "rank_frequency_loss", "rank_frequency_accuracy"} of all that was added: the
-  // mean -log p, and the share of tokens that are the likeliest one.
+  // {"frequency_loss", "frequency_accuracy", "rank_frequency_loss", "rank_frequency_accuracy"} of all that was added:
+  // the mean -log p, and the share of tokens that are the likeliest one.
   Json Result() const;
   void Reset();
 

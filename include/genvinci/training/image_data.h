@@ -12,8 +12,8 @@ namespace genvinci {
 // The images of a dataset's training and validation parts.
 struct ImageData {
   int64_t img_size = 0;
-  std::vector<int64_t> train, val;             // observations
-  torch::Tensor train_NCHW, val_NCHW;          // uint8
+  std::vector<int64_t> train, val;     // observations
+  torch::Tensor train_NCHW, val_NCHW;  // uint8
 };
 
 // img_size 0: as stored; `val_limit`: at most so many of the val part, evenly spread (0: all). DataError TRAIN_EMPTY,

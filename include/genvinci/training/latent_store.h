@@ -23,8 +23,8 @@ class LatentStore {
 
   Autoencoder autoencoder_;
   torch::Device device_;
-  torch::Tensor patches_NCHW_;               // only while needed
-  torch::Tensor mean_VNCHW_, std_VNCHW_;     // V = 8 symmetries, on the CPU
+  torch::Tensor patches_NCHW_;            // only while needed
+  torch::Tensor mean_VNCHW_, std_VNCHW_;  // V = 8 symmetries, on the CPU
 };
 
 }  // namespace genvinci

@@ -18,9 +18,9 @@ struct PretrainData {
   Json facts;                            // fingerprints and counts
 };
 
-// From a dataset folder, or from Geneformer's `.dataset` folders: a path that ends in .dataset or holds state.json (no val
-// part), or a folder that holds train.dataset and perhaps val.dataset. Profiles are cut at the transformer's max_tokens.
-// DataError: LENGTHS (lengths_file does not fit), PROFILE_EMPTY, ARROW_*, DATASET_*.
+// From a dataset folder, or from Geneformer's `.dataset` folders: a path that ends in .dataset or holds state.json (no
+// val part), or a folder that holds train.dataset and perhaps val.dataset. Profiles are cut at the transformer's
+// max_tokens. DataError: LENGTHS (lengths_file does not fit), PROFILE_EMPTY, ARROW_*, DATASET_*.
 PretrainData LoadPretrainData(const PretrainOptions& options);
 
 // The folder's own name, as runs are filed under.

@@ -5,7 +5,8 @@
 
 namespace genvinci {
 
-// Each trains to its end (or max_minutes, or a signal) and returns its result: {"run": folder, "best_step": n, metrics}.
+// Each trains to its end (or max_minutes, or a signal) and returns its result: {"run": folder, "best_step": n,
+// metrics}.
 Json Pretrain(const PretrainOptions& options);
 Json TrainAutoencoder(const AutoencoderOptions& options);
 Json Finetune(const FinetuneOptions& options);

@@ -25,14 +25,14 @@ class Trainer {
   Trainer(TrainingTask& task, TrainingRun& run, const RunIdentity& identity, const CommonOptions& common,
           const TrainingOptions& options);
 
-  // To the end, or to max_minutes. Returns {"run", "kind", "step", "finished", "best_step", "metrics" (of the best), ...}.
-  // A signal: saves, then throws Interrupted. NaN or Inf in loss or gradients: NotFiniteError (TRAIN_NOT_FINITE) naming
-  // step and items, before the update; nothing is saved.
+  // To the end, or to max_minutes (one step at least). Returns {"run", "kind", "step", "finished", "best_step",
+  // "metrics" (of the best), ...}. A signal: saves, then throws Interrupted. NaN or Inf in loss or gradients:
+  // NotFiniteError (TRAIN_NOT_FINITE) naming step and items, before the update; nothing is saved.
   Json Run();
 
  private:
   struct Step {
-    Batches batches;          // one for each of `accumulate`
+    Batches batches;  // one for each of `accumulate`
     int64_t samples = 0;
     double lr = 0, loss = 0, gradient_norm = 0;
     std::vector<std::pair<std::string, double>> parts;

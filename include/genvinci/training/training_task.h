@@ -34,9 +34,9 @@ class TrainingTask {
   virtual int64_t size() const = 0;      // items of the training part
   virtual std::string ItemName(int64_t item) const = 0;
 
-  virtual torch::nn::Module& module() = 0;   // its train() and eval() are called
-  virtual NamedTensors Trained() = 0;        // the parameters that the optimizer moves, named as in State()
-  virtual NamedTensors State() = 0;          // model.safetensors
+  virtual torch::nn::Module& module() = 0;  // its train() and eval() are called
+  virtual NamedTensors Trained() = 0;       // the parameters that the optimizer moves, named as in State()
+  virtual NamedTensors State() = 0;         // model.safetensors
   virtual void Load(const SafetensorsFile& file, const fs::path& path) = 0;
   // Configuration for state.json, besides what the Trainer knows.
   virtual Json Describe() const = 0;

@@ -1,0 +1,147 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "core/temp_folder.h"
+#include "genvinci/tensor/random.h"
+#include "genvinci/training/batch_order.h"
+#include "genvinci/training/ema.h"
+#include "genvinci/training/frequency_baseline.h"
+#include "genvinci/training/image_data.h"
+#include "genvinci/training/image_grid.h"
+#include "genvinci/training/lr_schedule.h"
+#include "genvinci/training/masking.h"
+
+namespace genvinci {
+namespace {
+
+TEST(LearningRate, WarmsUpAndDecays) {
+  TrainingOptions options;
+  options.lr = 2;
+  options.warmup_steps = 4;
+  options.decay = "linear";
+  EXPECT_DOUBLE_EQ(LearningRate(options, 0, 12), 0.5);
+  EXPECT_DOUBLE_EQ(LearningRate(options, 3, 12), 2);
+  EXPECT_DOUBLE_EQ(LearningRate(options, 4, 12), 2);
+  EXPECT_DOUBLE_EQ(LearningRate(options, 8, 12), 1);
+  options.decay = "cosine";
+  EXPECT_DOUBLE_EQ(LearningRate(options, 8, 12), 1);
+  EXPECT_NEAR(LearningRate(options, 6, 12), 1 + std::sqrt(0.5), 1e-12);
+  options.decay = "constant";
+  EXPECT_DOUBLE_EQ(LearningRate(options, 11, 12), 2);
+}
+
+TEST(Ema, FollowsItsFormulaAndStandsIn) {
+  const NamedTensors parameters = {{"w", torch::zeros({2})}};
+  Ema ema(parameters, 0.3);
+  double expected = 0;
+  for (int64_t n = 0; n < 20; ++n) {
+    torch::Tensor(parameters[0].second).fill_(static_cast<double>(n + 1));
+    ema.Update(n);
+    const double decay = std::min(0.3, (1.0 + static_cast<double>(n)) / (10.0 + static_cast<double>(n)));
+    expected = decay * expected + (1 - decay) * static_cast<double>(n + 1);
+  }
+  EXPECT_NEAR(ema.State()[0].second[0].item<double>(), expected, 1e-4);
+  {
+    const Ema::Applied applied(ema);
+    EXPECT_NEAR(parameters[0].second[0].item<double>(), expected, 1e-4);
+  }
+  EXPECT_EQ(parameters[0].second[0].item<double>(), 20);
+}
+
+TEST(BatchOrder, TakesEachItemOnceAnEpoch) {
+  std::vector<int64_t> lengths(103);
+  for (size_t i = 0; i < lengths.size(); ++i) lengths[i] = static_cast<int64_t>(i * 37 % 64);
+  for (const bool by_length : {false, true}) {
+    std::set<Batches> orders;
+    for (int64_t epoch = 0; epoch < 3; ++epoch) {
+      const Batches batches = by_length ? BatchesByLength(lengths, 8, 5, epoch) : ShuffledBatches(103, 8, 5, epoch);
+      EXPECT_EQ(batches.size(), 13u);
+      std::vector<int64_t> seen;
+      for (const auto& batch : batches) seen.insert(seen.end(), batch.begin(), batch.end());
+      std::sort(seen.begin(), seen.end());
+      std::vector<int64_t> all(103);
+      std::iota(all.begin(), all.end(), 0);
+      EXPECT_EQ(seen, all);
+      orders.insert(batches);
+      EXPECT_EQ(batches, by_length ? BatchesByLength(lengths, 8, 5, epoch) : ShuffledBatches(103, 8, 5, epoch));
+    }
+    EXPECT_EQ(orders.size(), 3u);
+  }
+}
+
+TEST(BatchOrder, GroupsByLength) {
+  std::vector<int64_t> lengths(200);
+  for (size_t i = 0; i < lengths.size(); ++i) lengths[i] = static_cast<int64_t>(i * 37 % 200);
+  for (const auto& batch : BatchesByLength(lengths, 8, 1, 0)) {
+    int64_t shortest = 1000, longest = 0;
+    for (const int64_t i : batch) {
+      shortest = std::min(shortest, lengths[static_cast<size_t>(i)]);
+      longest = std::max(longest, lengths[static_cast<size_t>(i)]);
+    }
+    EXPECT_LE(longest - shortest, 7);
+  }
+}
+
+TEST(MaskTokens, FollowsTheShares) {
+  torch::Tensor tokens_BL = torch::randint(2, 1000, {100, 400}, torch::kInt64);
+  tokens_BL.narrow(1, 300, 100).fill_(0);
+  const MaskedBatch batch = MaskTokens(tokens_BL, 0.15, 1000, RandomStream(1, "test"));
+  const auto count = [](const torch::Tensor& t) { return t.sum().item<double>(); };
+  const double chosen = count(batch.chosen_BL);
+  EXPECT_NEAR(chosen / 30000, 0.15, 0.01);
+  EXPECT_EQ(count(batch.chosen_BL.narrow(1, 300, 100)), 0);
+  const torch::Tensor seen_N = batch.tokens_BL.masked_select(batch.chosen_BL);
+  EXPECT_NEAR(count(seen_N == 1) / chosen, 0.8, 0.02);
+  EXPECT_NEAR(count(seen_N == batch.labels_N) / chosen, 0.1, 0.02);
+  EXPECT_NEAR(count((seen_N != 1) & (seen_N != batch.labels_N)) / chosen, 0.1, 0.02);
+  EXPECT_TRUE(batch.labels_N.equal(tokens_BL.masked_select(batch.chosen_BL)));
+  EXPECT_TRUE(batch.tokens_BL.masked_select(~batch.chosen_BL).equal(tokens_BL.masked_select(~batch.chosen_BL)));
+  EXPECT_TRUE((seen_N > 0).all().item<bool>());
+  const torch::Tensor ranks_BL = torch::arange(400).expand({100, 400});
+  EXPECT_TRUE(batch.ranks_N.equal(ranks_BL.masked_select(batch.chosen_BL)));
+}
+
+TEST(MaskTokens, ChoosesOneAtLeast) {
+  const std::vector<int32_t> one = {7};
+  const MaskedBatch batch = MaskTokens(PadTokenLists({&one, &one}), 1e-9, 10, RandomStream(1, "test"));
+  EXPECT_EQ(batch.labels_N.numel(), 1);
+  EXPECT_EQ(batch.labels_N[0].item<int64_t>(), 7);
+}
+
+// By hand: 5 of 8 tokens are 2; with one count added to each of 4 tokens, p(2) = 6 / 12.
+TEST(FrequencyBaseline, CountsByTokenAndRank) {
+  FrequencyBaseline baseline({{2, 3}, {2, 3}, {2, 3}, {2, 2}}, 4);
+  baseline.Add(torch::tensor({2, 3}), torch::tensor({0, 1}));
+  const Json result = baseline.Result();
+  EXPECT_NEAR(result["frequency_loss"].get<double>(), -(std::log(6.0 / 12) + std::log(4.0 / 12)) / 2, 1e-6);
+  EXPECT_EQ(result["frequency_accuracy"].get<double>(), 0.5);
+  // Rank 0: 4 of 4 are 2; rank 1: 3 of 4 are 3; each shrunk by 1,000 counts.
+  const double first = (4 + 1000 * 6.0 / 12) / 1004, second = (3 + 1000 * 4.0 / 12) / 1004;
+  EXPECT_NEAR(result["rank_frequency_loss"].get<double>(), -(std::log(first) + std::log(second)) / 2, 1e-6);
+}
+
+TEST(ImageGrid, PutsRowsAndColumnsInPlace) {
+  const auto plain = [](double value) { return torch::full({3, 4, 5}, value); };
+  const Image grid = ImageGrid({{plain(-1), plain(0)}, {plain(1)}});
+  EXPECT_EQ(grid.width, 12);
+  EXPECT_EQ(grid.height, 10);
+  EXPECT_EQ(grid.At(0, 0)[0], 0);
+  EXPECT_EQ(grid.At(7, 3)[2], 128);
+  EXPECT_EQ(grid.At(4, 6)[0], 255);
+  EXPECT_EQ(ImageGrid({{torch::zeros({2, 4, 4})}}).channels, 3);
+  EXPECT_EQ(ImageGrid({{torch::zeros({6, 4, 4})}}).channels, 3);
+  EXPECT_EQ(ImageGrid({{torch::zeros({1, 4, 4})}}).channels, 1);
+}
+
+TEST(EvenlySpread, CoversTheRange) {
+  EXPECT_EQ(EvenlySpread(10, 5), (std::vector<int64_t>{0, 2, 4, 6, 8}));
+  EXPECT_EQ(EvenlySpread(3, 3), (std::vector<int64_t>{0, 1, 2}));
+  EXPECT_TRUE(EvenlySpread(0, 0).empty());
+}
+
+}  // namespace
+}  // namespace genvinci

@@ -1,0 +1,234 @@
+#include "genvinci/training/tasks.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <functional>
+#include <map>
+
+#include "core/temp_folder.h"
+#include "genvinci/checkpoint/checkpoint.h"
+#include "genvinci/core/log.h"
+#include "genvinci/data/patch_store.h"
+#include "genvinci/io/image.h"
+#include "genvinci/training/latent_store.h"
+#include "testing/tiny_dataset.h"
+
+namespace genvinci {
+namespace {
+
+std::vector<Json> Rows(const fs::path& run, const std::string& key) {
+  std::vector<Json> rows;
+  std::ifstream file(run / "metrics.jsonl");
+  for (std::string line; std::getline(file, line);) {
+    Json row = Json::parse(line);
+    if (row.contains(key)) rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::map<int64_t, double> Losses(const fs::path& run) {
+  std::map<int64_t, double> losses;
+  for (const Json& row : Rows(run, "loss")) EXPECT_TRUE(losses.emplace(row["step"], row["loss"]).second);
+  return losses;
+}
+
+// A dataset, and runs of the tiny model sizes on it, made when they are first asked for.
+class E2eTraining : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = std::make_unique<TempFolder>();
+    MakeTinyDataset(*folder_ / "tiny");
+    SetQuiet(true);
+  }
+  static void TearDownTestSuite() {
+    SetQuiet(false);
+    folder_.reset();
+  }
+  void TearDown() override { SetLogFile({}); }
+
+  static TrainingOptions Training() {
+    TrainingOptions training;
+    training.max_steps = 12;
+    training.batch_size = 5;
+    training.lr = 2e-3;
+    training.warmup_steps = 2;
+    training.ema_decay = 0.9;
+    training.eval_steps = 6;
+    training.save_steps = 6;
+    training.log_steps = 1;
+    return training;
+  }
+  static std::string Path(const std::string& name) { return (folder_->path() / name).string(); }
+
+  static PretrainOptions PretrainSetup(const std::string& output) {
+    PretrainOptions options;
+    options.dataset = Path("tiny");
+    options.common.output = Path(output);
+    options.transformer = ModelPreset("tiny").transformer;
+    options.training = Training();
+    options.training.lr = 1e-2;
+    return options;
+  }
+  static AutoencoderOptions AutoencoderSetup(const std::string& output) {
+    AutoencoderOptions options;
+    options.dataset = Path("tiny");
+    options.common.output = Path(output);
+    options.autoencoder = ModelPreset("tiny").autoencoder;
+    options.training = Training();
+    options.edge_weight = 0.5;
+    return options;
+  }
+  static FinetuneOptions FinetuneSetup(const std::string& output) {
+    if (!fs::exists(Path("mlm"))) Pretrain(PretrainSetup("mlm"));
+    if (!fs::exists(Path("ae"))) TrainAutoencoder(AutoencoderSetup("ae"));
+    FinetuneOptions options;
+    options.dataset = Path("tiny");
+    options.common.output = Path(output);
+    options.models = ModelPreset("tiny");
+    options.pretrain_mlm_path = Path("mlm");
+    options.autoencoder_path = Path("ae");
+    options.gene_dropout = 0.2;
+    options.condition_dropout = 0.3;
+    options.sampling.steps = 4;
+    options.sampling.guidance = 1.5;
+    options.training = Training();
+    return options;
+  }
+
+  // Straight on, and one step a process: equal losses, and equal bits in every file.
+  template <typename Options>
+  static void ExpectExactResume(const std::function<Json(const Options&)>& train, const Options& options) {
+    train(options);
+    Options cut = options;
+    cut.common.output += "_cut";
+    cut.training.resume = "auto";
+    cut.training.max_minutes = 1e-9;
+    for (int64_t step = 1; step <= 12; ++step) ASSERT_EQ(train(cut)["step"], Json(step));
+    EXPECT_EQ(Losses(options.common.output), Losses(cut.common.output));
+    EXPECT_EQ(Losses(cut.common.output).size(), 12u);
+    const Checkpoint a = Checkpoint::Open(options.common.output, "latest");
+    const Checkpoint b = Checkpoint::Open(cut.common.output, "latest");
+    for (const char* file : {"model.safetensors", "ema.safetensors", "optimizer.safetensors"})
+      EXPECT_TRUE(Slurp(a.path() / file) == Slurp(b.path() / file)) << file;
+  }
+
+  static std::unique_ptr<TempFolder> folder_;
+};
+std::unique_ptr<TempFolder> E2eTraining::folder_;
+
+TEST_F(E2eTraining, PretrainLearnsAndReportsItsBaselines) {
+  PretrainOptions options = PretrainSetup("learn");
+  options.training.max_steps = 60;
+  options.training.eval_steps = 60;
+  const Json result = Pretrain(options);
+  const Json metrics = result["metrics"];
+  const double start = Losses(Path("learn")).at(1);
+  EXPECT_NEAR(start, std::log(25426.0), 1.5);  // an untrained network knows nothing
+  EXPECT_LT(metrics["val_loss"].get<double>(), 0.7 * start);
+  for (const char* name : {"frequency_loss", "rank_frequency_loss", "val_accuracy", "frequency_accuracy"})
+    EXPECT_TRUE(metrics[name].is_number()) << name;
+  const Json state = Checkpoint::Open(Path("learn")).Json("state");
+  EXPECT_EQ(state["vocabulary"]["fingerprint"], Json(Vocabulary::GeneformerV1().fingerprint()));
+  EXPECT_EQ(state["kind"], Json("mlm"));
+}
+
+TEST_F(E2eTraining, PretrainResumesExactly) {
+  ExpectExactResume<PretrainOptions>(Pretrain, PretrainSetup("resume_mlm"));
+}
+
+TEST_F(E2eTraining, AutoencoderLearnsAndMeasuresItsLatents) {
+  AutoencoderOptions options = AutoencoderSetup("ae_learn");
+  options.training.max_steps = 80;
+  options.training.eval_steps = 40;
+  options.training.save_steps = 40;
+  TrainAutoencoder(options);
+  const auto rows = Rows(Path("ae_learn"), "val_psnr");
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_GT(rows[1]["val_psnr"].get<double>(), rows[0]["val_psnr"].get<double>());
+  EXPECT_GT(rows[1]["val_psnr"].get<double>(), 12);
+  for (const char* part : {"l1", "l2", "kl", "edge"}) EXPECT_EQ(Rows(Path("ae_learn"), part).size(), 80u);
+  EXPECT_EQ(ReadImageInfo(Path("ae_learn/samples/step-80.png")).height, 2 * 16 + 2);
+  // Against the definition: with these, latents of the training part have mean 0 and variance 1.
+  const LoadedAutoencoder loaded = LoadAutoencoderRun(Path("ae_learn"), torch::kCPU);
+  const Dataset dataset = Dataset::Open(Path("tiny"));
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor patches = LoadPatches(dataset, dataset.Indices(Split::kTrain), 0);
+  Autoencoder autoencoder = loaded.autoencoder;
+  const torch::Tensor latents = autoencoder->Encode(PatchBatch(patches, torch::arange(12))).mean_BCHW;
+  const torch::Tensor normal =
+      (latents - loaded.latent_mean_C.view({1, -1, 1, 1})) * loaded.latent_scale_C.view({1, -1, 1, 1});
+  EXPECT_TRUE(normal.mean({0, 2, 3}).allclose(torch::zeros({4}), 1e-4, 1e-4));
+  EXPECT_TRUE(normal.transpose(0, 1).flatten(1).std(1).allclose(torch::ones({4}), 1e-3, 1e-3));
+}
+
+TEST_F(E2eTraining, AutoencoderResumesExactly) {
+  ExpectExactResume<AutoencoderOptions>(TrainAutoencoder, AutoencoderSetup("resume_ae"));
+}
+
+TEST_F(E2eTraining, FinetuneMakesACheckpointThatGenerates) {
+  const FinetuneOptions options = FinetuneSetup("ldm");
+  const Json result = Finetune(options);
+  for (const char* name : {"val_loss", "val_loss_shuffled", "val_gap"})
+    EXPECT_TRUE(result["metrics"][name].is_number());
+  const ImageInfo grid = ReadImageInfo(Path("ldm/samples/step-12.png"));
+  EXPECT_EQ(grid.width, 4 * 16 + 3 * 2);  // real, reconstruction, two samples
+  EXPECT_EQ(grid.height, 4 * 16 + 3 * 2);
+  LoadedPipeline loaded = LoadPipeline(Path("ldm"), torch::kCPU);
+  const torch::NoGradGuard no_grad;
+  const Condition condition = loaded.pipeline->Encode(loaded.pipeline->PadTokens({{5, 9, 77}}));
+  const torch::Tensor image = loaded.pipeline->DecodeImages(loaded.pipeline->Sample(condition, {{0, 0, 0}}, {}));
+  EXPECT_EQ(image.sizes(), (std::vector<int64_t>{1, 3, 16, 16}));
+  // Frozen: the autoencoder and its statistics are those of its run.
+  const LoadedAutoencoder autoencoder = LoadAutoencoderRun(Path("ae"), torch::kCPU);
+  const NamedTensors a = StateOf(*autoencoder.autoencoder, ""), b = StateOf(*loaded.pipeline->autoencoder, "");
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(a[i].second.equal(b[i].second)) << a[i].first;
+  EXPECT_TRUE(loaded.pipeline->latent_scale.equal(autoencoder.latent_scale_C));
+}
+
+TEST_F(E2eTraining, FinetuneResumesExactly) {
+  ExpectExactResume<FinetuneOptions>(Finetune, FinetuneSetup("resume_ldm"));
+}
+
+TEST_F(E2eTraining, FinetuneRefusesWhatDoesNotFit) {
+  FinetuneOptions options = FinetuneSetup("refused");
+  options.models.transformer.layers = 2;
+  CatchError("CKPT_CONFIG", [&] { Finetune(options); });
+  options = FinetuneSetup("refused");
+  options.condition_dropout = 0;
+  CatchError("GUIDANCE_UNTRAINED", [&] { Finetune(options); });
+  options = FinetuneSetup("refused");
+  options.pretrain_mlm_path = Path("ae");
+  CatchError("CKPT_KIND", [&] { Finetune(options); });
+  options = FinetuneSetup("refused");
+  options.autoencoder_path = Path("mlm");
+  CatchError("CKPT_KIND", [&] { Finetune(options); });
+  options.autoencoder_path = "";
+  CatchError("FINETUNE_AUTOENCODER", [&] { Finetune(options); });
+  options = FinetuneSetup("refused");
+  options.img_size = 15;
+  CatchError("PIPELINE_IMG_SIZE", [&] { Finetune(options); });
+  EXPECT_FALSE(fs::exists(Path("refused")));
+}
+
+TEST_F(E2eTraining, LatentsAreThoseOfTheTurnedPatches) {
+  at::manual_seed(1);
+  Autoencoder autoencoder(ModelPreset("tiny").autoencoder);
+  const Dataset dataset = Dataset::Open(Path("tiny"));
+  const torch::Tensor patches = LoadPatches(dataset, {0, 1, 2}, 0);
+  LatentStore store(autoencoder, patches, torch::kCPU);
+  ASSERT_TRUE(store.is_cached());
+  const torch::Tensor positions = torch::tensor({2, 0}), symmetries = torch::tensor({5, 3});
+  at::Generator generator = at::detail::createCPUGenerator(9), same = at::detail::createCPUGenerator(9);
+  const torch::Tensor latents = store.Sample(positions, symmetries, generator);
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor images = torch::cat(
+      {Dihedral(PatchBatch(patches, torch::tensor({2})), 5), Dihedral(PatchBatch(patches, torch::tensor({0})), 3)});
+  const DiagonalGaussian posterior = autoencoder->Encode(images);
+  const torch::Tensor noise = torch::randn(latents.sizes(), same);
+  EXPECT_TRUE(latents.allclose(posterior.Sample(noise), 1e-4, 1e-5));
+}
+
+}  // namespace
+}  // namespace genvinci
