@@ -25,7 +25,8 @@ const Vocabulary::Gene* Find(const Vocabulary& vocabulary, const std::string& na
 std::string Advice(const std::vector<std::string>& names) {
   const auto is_mouse = [](const std::string& name) { return name.starts_with("ENSMUSG"); };
   const size_t mouse = std::count_if(names.begin(), names.end(), is_mouse);
-  if (2 * mouse > names.size()) return "these are mouse genes: give a table of their human partners by --ortholog_table";
+  if (2 * mouse > names.size())
+    return "these are mouse genes: give a table of their human partners by --ortholog_table";
   return "name the genes by Ensembl id (ENSG...) or by symbol, or give --ortholog_table for another species";
 }
 

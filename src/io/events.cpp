@@ -51,14 +51,10 @@ std::string Field(int number, WireType type, const std::string& value) {
   return type == kBytes ? key + Varint(value.size()) + value : key + value;
 }
 
-double Now() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
+double Now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 // message Event { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5; }
-std::string VersionEvent() {
-  return Field(1, kFixed64, Little(Now())) + Field(3, kBytes, "brain.Event:2");
-}
+std::string VersionEvent() { return Field(1, kFixed64, Little(Now())) + Field(3, kBytes, "brain.Event:2"); }
 
 // message Summary { repeated Value value = 1; }, message Value { string tag = 1; float simple_value = 2; }
 std::string ScalarEvent(const std::string& tag, int64_t step, double value) {

@@ -200,20 +200,67 @@ const std::array<PickleMachine::Handler, 256>& PickleMachine::Handlers() {
     std::array<Handler, 256> h;
     h.fill(&M::Unknown);
     const std::pair<unsigned, Handler> known[] = {
-        {'(', &M::Mark}, {'0', &M::PopOne}, {'1', &M::PopMark}, {'2', &M::Dup}, {'N', &M::None},
-        {0x88, &M::True}, {0x89, &M::False}, {'I', &M::TextInt}, {'L', &M::TextLong}, {'F', &M::TextFloat},
-        {'S', &M::TextString}, {'V', &M::TextUnicode}, {'J', &M::Integer<int32_t>}, {'K', &M::Integer<uint8_t>},
-        {'M', &M::Integer<uint16_t>}, {0x8a, &M::Long<uint8_t>}, {0x8b, &M::Long<int32_t>}, {'G', &M::BinaryFloat},
-        {'X', &M::Unicode<uint32_t>}, {0x8c, &M::Unicode<uint8_t>}, {0x8d, &M::Unicode<uint64_t>},
-        {'B', &M::Bytes<uint32_t>}, {'C', &M::Bytes<uint8_t>}, {0x8e, &M::Bytes<uint64_t>},
-        {'T', &M::Ascii<int32_t>}, {'U', &M::Ascii<uint8_t>}, {']', &M::EmptyList}, {'}', &M::EmptyDict},
-        {')', &M::EmptyTuple}, {0x8f, &M::EmptySet}, {0x91, &M::FrozenSet}, {'l', &M::List}, {'t', &M::Tuple},
-        {0x85, &M::TupleN<1>}, {0x86, &M::TupleN<2>}, {0x87, &M::TupleN<3>}, {'d', &M::Dict}, {'a', &M::Append},
-        {'e', &M::Appends}, {0x90, &M::Appends}, {'s', &M::SetItem}, {'u', &M::SetItems}, {'g', &M::TextGet},
-        {'h', &M::Get<uint8_t>}, {'j', &M::Get<uint32_t>}, {'p', &M::TextPut}, {'q', &M::Put<uint8_t>},
-        {'r', &M::Put<uint32_t>}, {0x94, &M::Memoize}, {'c', &M::Global}, {0x93, &M::StackGlobal}, {'i', &M::Inst},
-        {'o', &M::Obj}, {'R', &M::Reduce}, {0x81, &M::NewObj}, {0x92, &M::NewObjEx}, {'b', &M::Build},
-        {'P', &M::PersistentText}, {'Q', &M::PersistentBinary}, {0x80, &M::Proto}, {0x95, &M::Frame},
+        {'(', &M::Mark},
+        {'0', &M::PopOne},
+        {'1', &M::PopMark},
+        {'2', &M::Dup},
+        {'N', &M::None},
+        {0x88, &M::True},
+        {0x89, &M::False},
+        {'I', &M::TextInt},
+        {'L', &M::TextLong},
+        {'F', &M::TextFloat},
+        {'S', &M::TextString},
+        {'V', &M::TextUnicode},
+        {'J', &M::Integer<int32_t>},
+        {'K', &M::Integer<uint8_t>},
+        {'M', &M::Integer<uint16_t>},
+        {0x8a, &M::Long<uint8_t>},
+        {0x8b, &M::Long<int32_t>},
+        {'G', &M::BinaryFloat},
+        {'X', &M::Unicode<uint32_t>},
+        {0x8c, &M::Unicode<uint8_t>},
+        {0x8d, &M::Unicode<uint64_t>},
+        {'B', &M::Bytes<uint32_t>},
+        {'C', &M::Bytes<uint8_t>},
+        {0x8e, &M::Bytes<uint64_t>},
+        {'T', &M::Ascii<int32_t>},
+        {'U', &M::Ascii<uint8_t>},
+        {']', &M::EmptyList},
+        {'}', &M::EmptyDict},
+        {')', &M::EmptyTuple},
+        {0x8f, &M::EmptySet},
+        {0x91, &M::FrozenSet},
+        {'l', &M::List},
+        {'t', &M::Tuple},
+        {0x85, &M::TupleN<1>},
+        {0x86, &M::TupleN<2>},
+        {0x87, &M::TupleN<3>},
+        {'d', &M::Dict},
+        {'a', &M::Append},
+        {'e', &M::Appends},
+        {0x90, &M::Appends},
+        {'s', &M::SetItem},
+        {'u', &M::SetItems},
+        {'g', &M::TextGet},
+        {'h', &M::Get<uint8_t>},
+        {'j', &M::Get<uint32_t>},
+        {'p', &M::TextPut},
+        {'q', &M::Put<uint8_t>},
+        {'r', &M::Put<uint32_t>},
+        {0x94, &M::Memoize},
+        {'c', &M::Global},
+        {0x93, &M::StackGlobal},
+        {'i', &M::Inst},
+        {'o', &M::Obj},
+        {'R', &M::Reduce},
+        {0x81, &M::NewObj},
+        {0x92, &M::NewObjEx},
+        {'b', &M::Build},
+        {'P', &M::PersistentText},
+        {'Q', &M::PersistentBinary},
+        {0x80, &M::Proto},
+        {0x95, &M::Frame},
     };
     for (const auto& [opcode, handler] : known) h[opcode] = handler;
     return h;
@@ -230,12 +277,13 @@ PicklePointer ParsePickle(std::string_view bytes, std::string_view source, size_
 PicklePointer ReadPickle(const fs::path& path) { return ParsePickle(ReadFile(path, uint64_t{1} << 30), path.string()); }
 
 std::string Describe(const PickleValue& value) {
-  if (const auto* global = value.As<PickleGlobal>()) return fmt::format("the global {}.{}", global->module, global->name);
+  if (const auto* global = value.As<PickleGlobal>())
+    return fmt::format("the global {}.{}", global->module, global->name);
   if (const auto* object = value.As<PickleObject>()) {
     return fmt::format("an inert {}.{}", object->type->module, object->type->name);
   }
-  constexpr const char* kNames[] = {"None", "a bool", "an int", "a float", "a str", "bytes", "a list", "a tuple",
-                                    "a dict"};
+  constexpr const char* kNames[] = {"None",  "a bool", "an int",  "a float", "a str",
+                                    "bytes", "a list", "a tuple", "a dict"};
   return kNames[value.value.index()];
 }
 

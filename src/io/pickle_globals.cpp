@@ -95,18 +95,22 @@ constexpr auto kAllowed = std::to_array<std::string_view>({
 
 // Modules whose other names are refused: torch, numpy, and what of Python's library can run, load or reach something.
 constexpr auto kGuarded = std::to_array<std::string_view>({
-    "__builtin__", "__main__",  "_codecs",    "_io",       "_pickle",   "_posixsubprocess", "aiohttp",     "antigravity",
-    "ast",         "asyncio",   "atexit",     "bdb",       "bisect",    "builtins",         "cProfile",    "code",
-    "codecs",      "codeop",    "commands",   "copy_reg",  "copyreg",   "ctypes",           "dill",        "dis",
-    "distutils",   "doctest",   "ensurepip",  "fileinput", "ftplib",    "functools",        "gc",          "glob",
-    "http",        "httplib",   "idlelib",    "imaplib",   "imp",       "importlib",        "inspect",     "io",
-    "itertools",   "joblib",    "lib2to3",    "linecache", "logging",   "marshal",          "mmap",        "multiprocessing",
-    "nt",          "ntpath",    "numpy",      "operator",  "os",        "pdb",              "pickle",      "pip",
-    "pkgutil",     "platform",  "poplib",     "posix",     "posixpath", "profile",          "pty",         "pydoc",
-    "requests",    "resource",  "runpy",      "select",    "shelve",    "shutil",           "signal",      "site",
-    "smtplib",     "socket",    "sqlite3",    "ssl",       "subprocess", "sys",             "tarfile",     "tempfile",
-    "test",        "threading", "timeit",     "torch",     "trace",     "types",            "unittest",    "urllib",
-    "urllib2",     "uuid",      "venv",       "webbrowser", "weakref",  "xmlrpc",           "zipfile",     "zipimport",
+    "__builtin__", "__main__",    "_codecs",   "_io",       "_pickle",    "_posixsubprocess",
+    "aiohttp",     "antigravity", "ast",       "asyncio",   "atexit",     "bdb",
+    "bisect",      "builtins",    "cProfile",  "code",      "codecs",     "codeop",
+    "commands",    "copy_reg",    "copyreg",   "ctypes",    "dill",       "dis",
+    "distutils",   "doctest",     "ensurepip", "fileinput", "ftplib",     "functools",
+    "gc",          "glob",        "http",      "httplib",   "idlelib",    "imaplib",
+    "imp",         "importlib",   "inspect",   "io",        "itertools",  "joblib",
+    "lib2to3",     "linecache",   "logging",   "marshal",   "mmap",       "multiprocessing",
+    "nt",          "ntpath",      "numpy",     "operator",  "os",         "pdb",
+    "pickle",      "pip",         "pkgutil",   "platform",  "poplib",     "posix",
+    "posixpath",   "profile",     "pty",       "pydoc",     "requests",   "resource",
+    "runpy",       "select",      "shelve",    "shutil",    "signal",     "site",
+    "smtplib",     "socket",      "sqlite3",   "ssl",       "subprocess", "sys",
+    "tarfile",     "tempfile",    "test",      "threading", "timeit",     "torch",
+    "trace",       "types",       "unittest",  "urllib",    "urllib2",    "uuid",
+    "venv",        "webbrowser",  "weakref",   "xmlrpc",    "zipfile",    "zipimport",
 });
 
 bool Contains(const auto& names, std::string_view name) {

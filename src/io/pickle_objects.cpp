@@ -206,7 +206,8 @@ std::optional<std::string> PickleMachine::CallEncode(const PickleTuple& argument
 void PickleMachine::Build() {
   const MutableRef state = Pop();
   auto* object = std::get_if<PickleObject>(&Top()->value);
-  // A dictionary that was an OrderedDict or defaultdict may carry attributes: an empty or a plain state changes nothing.
+  // A dictionary that was an OrderedDict or defaultdict may carry attributes: an empty or a plain state changes
+  // nothing.
   if (!object && Top()->As<PickleDict>() && state->As<PickleDict>()) return;
   if (!object) Fail("PICKLE_TYPE", "BUILD on {}", Describe(*Top()));
   object->state = state;

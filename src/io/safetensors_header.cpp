@@ -64,8 +64,8 @@ class EntryReader {
   }
 
   void ReadOffsets(const Json& json) {
-    const bool is_pair = json.is_array() && json.size() == 2 && json[0].is_number_unsigned() &&
-                         json[1].is_number_unsigned();
+    const bool is_pair =
+        json.is_array() && json.size() == 2 && json[0].is_number_unsigned() && json[1].is_number_unsigned();
     if (!is_pair) Fail("SAFETENSORS_OFFSETS", "data_offsets must be two positions, not {}", json.dump());
     entry_.begin = json[0].get<uint64_t>();
     entry_.end = json[1].get<uint64_t>();

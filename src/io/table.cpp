@@ -79,7 +79,8 @@ bool TableReader::NextRawLine() {
   while (!newline && !ended) {
     const char* start = s.buffer.data() + s.begin;
     const size_t available = s.end - s.begin;
-    if (available > searched) newline = static_cast<const char*>(std::memchr(start + searched, '\n', available - searched));
+    if (available > searched)
+      newline = static_cast<const char*>(std::memchr(start + searched, '\n', available - searched));
     searched = newline ? newline - start : available;
     if (searched > max_line_) {
       throw DataError("TABLE_LINE", "{}: line {} is longer than {} bytes: this is no table", path_.string(), line_ + 1,
@@ -165,8 +166,8 @@ bool TableReader::Next(std::vector<std::string_view>& fields) {
   if (!std::exchange(row_is_waiting_, false) && !NextLine()) return false;
   Split(fields);
   if (fields.size() != header_.size()) {
-    throw DataError("TABLE_RAGGED", "{}: line {} has {} fields and the header {}: check the file", path_.string(), line_,
-                    fields.size(), header_.size());
+    throw DataError("TABLE_RAGGED", "{}: line {} has {} fields and the header {}: check the file", path_.string(),
+                    line_, fields.size(), header_.size());
   }
   return true;
 }

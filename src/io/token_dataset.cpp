@@ -26,7 +26,8 @@ class TokenReader {
     } else if (column->type_id() == arrow::Type::LARGE_LIST) {
       ReadLists(static_cast<const arrow::LargeListArray&>(*column));
     } else {
-      throw DataError("ARROW_TYPE", "{}: 'input_ids' is {}, not lists of integers", source_, column->type()->ToString());
+      throw DataError("ARROW_TYPE", "{}: 'input_ids' is {}, not lists of integers", source_,
+                      column->type()->ToString());
     }
     if (const auto lengths = batch.GetColumnByName("length")) CheckLengths(*lengths, first);
   }
@@ -71,8 +72,7 @@ class TokenReader {
       const auto scalar = lengths.GetScalar(row);
       const auto length = scalar.ok() ? (*scalar)->CastTo(arrow::int64()) : scalar;
       const int64_t actual = static_cast<int64_t>(out_.tokens[first + row].size());
-      if (!length.ok() || !(*length)->is_valid ||
-          static_cast<const arrow::Int64Scalar&>(**length).value != actual) {
+      if (!length.ok() || !(*length)->is_valid || static_cast<const arrow::Int64Scalar&>(**length).value != actual) {
         throw DataError("ARROW_LENGTH", "{}: row {} says length {} and has {} tokens", source_, first + row,
                         scalar.ok() ? (*scalar)->ToString() : "?", actual);
       }

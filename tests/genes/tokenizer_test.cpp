@@ -1,9 +1,8 @@
 #include "genvinci/genes/tokenizer.h"
 
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fmt/ranges.h>
 
 #include <cstdlib>
 #include <limits>
@@ -50,7 +49,9 @@ TEST(Tokenizer, SumsColumnsOfOneGene) {
   EXPECT_THAT(Tokens({"B", "A", "ENSG02.4"}, {3, 2, 3}), ElementsAre(3, 2));
 }
 
-TEST(Tokenizer, CutsAtTheLimit) { EXPECT_THAT(Tokens({"A", "B", "C"}, {3, 8, 4}, /*max_tokens=*/2), ElementsAre(3, 2)); }
+TEST(Tokenizer, CutsAtTheLimit) {
+  EXPECT_THAT(Tokens({"A", "B", "C"}, {3, 8, 4}, /*max_tokens=*/2), ElementsAre(3, 2));
+}
 
 TEST(Tokenizer, NamesAnEmptyProfile) {
   const Error error = CatchError("PROFILE_EMPTY", [] { Tokens({"A", "unknown"}, {0, 7}); });

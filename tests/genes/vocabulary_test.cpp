@@ -107,7 +107,8 @@ std::string DictPickle(const std::vector<std::pair<std::string, std::string>>& i
 
 TEST(Vocabulary, OpensAFolderOfPickles) {
   const TempFolder folder;
-  Spill(folder / "token_dictionary.pkl", DictPickle({{"<pad>", "I0"}, {"<mask>", "I1"}, {"ENSG02", "I3"}, {"ENSG01", "I2"}}));
+  Spill(folder / "token_dictionary.pkl",
+        DictPickle({{"<pad>", "I0"}, {"<mask>", "I1"}, {"ENSG02", "I3"}, {"ENSG01", "I2"}}));
   Spill(folder / "gene_median_dictionary.pkl", DictPickle({{"ENSG01", "F0.25"}, {"ENSG02", "I2"}}));
   Spill(folder / "gene_name_id_dict.pkl", DictPickle({{"A", "VENSG01"}, {"oldA", "VENSG01"}, {"Z", "VENSG09"}}));
   const Vocabulary vocabulary = Vocabulary::Open(folder.path().string());

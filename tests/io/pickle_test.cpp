@@ -36,8 +36,8 @@ const std::string kStackGlobal = "\x93", kMemoize = "\x94", kTuple1 = "\x85", kT
 std::string NumpyScalar(const std::string& code, const std::string& order, const std::string& bytes,
                         const std::string& core = "numpy.core") {
   return Text(core + ".multiarray") + Text("scalar") + kStackGlobal + Text("numpy") + Text("dtype") + kStackGlobal +
-         Text(code) + "\x89\x88\x87R(" + Int(3) + Text(order) + "NNNJ\xFF\xFF\xFF\xFFJ\xFF\xFF\xFF\xFF" + Int(0) + "tb" +
-         "C" + static_cast<char>(bytes.size()) + bytes + kTuple2 + "R";
+         Text(code) + "\x89\x88\x87R(" + Int(3) + Text(order) + "NNNJ\xFF\xFF\xFF\xFFJ\xFF\xFF\xFF\xFF" + Int(0) +
+         "tb" + "C" + static_cast<char>(bytes.size()) + bytes + kTuple2 + "R";
 }
 
 TEST(Pickle, ReadsPlainValuesOfEveryProtocol) {
@@ -79,8 +79,8 @@ TEST(Pickle, ReadsNumpyScalars) {
 }
 
 TEST(Pickle, KeepsUnknownObjectsInert) {
-  const PicklePointer root = Parse(Text("pytorch_lightning.callbacks") + Text("Early") + kStackGlobal + Int(3) + kTuple1 +
-                                   "R}" + Text("a") + Int(1) + "sb.");
+  const PicklePointer root = Parse(Text("pytorch_lightning.callbacks") + Text("Early") + kStackGlobal + Int(3) +
+                                   kTuple1 + "R}" + Text("a") + Int(1) + "sb.");
   const PickleObject* object = root->As<PickleObject>();
   ASSERT_TRUE(object);
   EXPECT_EQ(object->type->name, "Early");
@@ -193,7 +193,8 @@ TEST(BadPickle, CyclesAndExpansion) {
   for (int i = 0; i < 60; ++i) bytes += "2" + kTuple2;
   EXPECT_TRUE(Parse(bytes + ".")->As<PickleTuple>());
   // The same long text is converted again and again.
-  std::string copies = "c_codecs\nencode\nq\x01X"s + Little(1000, 4) + std::string(1000, 'a') + Text("latin1") + kTuple2 + "q\x02";
+  std::string copies =
+      "c_codecs\nencode\nq\x01X"s + Little(1000, 4) + std::string(1000, 'a') + Text("latin1") + kTuple2 + "q\x02";
   for (int i = 0; i < 100; ++i) copies += "h\x01h\x02R0";
   Fails("PICKLE_LIMIT", copies + ".");
 }
@@ -202,7 +203,7 @@ TEST(BadPickle, LyingFrames) {
   Fails("PICKLE_FRAME", "\x80\x04\x95" + Little(1000, 8) + "N.");
   Fails("PICKLE_FRAME", "\x80\x04\x95" + Little(~uint64_t{0}, 8) + "N.");
   Fails("PICKLE_CUT", "\x80\x04\x95" + Little(3, 8) + "X" + Little(1, 4) + "a.");
-  Fails("PICKLE_FRAME", "\x80\x04\x95" + Little(12, 8) + "\x95" + Little(2, 8) + "N.." );
+  Fails("PICKLE_FRAME", "\x80\x04\x95" + Little(12, 8) + "\x95" + Little(2, 8) + "N..");
   EXPECT_TRUE(Parse("\x80\x04\x95" + Little(2, 8) + "N.")->As<PickleNone>());
 }
 

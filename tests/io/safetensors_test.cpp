@@ -122,7 +122,8 @@ TEST_F(Safetensors, RefusesOverlapHoleAndTrailingBytes) {
         "overlap");
   Fails("SAFETENSORS_OFFSETS", Packed("{" + a + R"(,"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4),
         "overlap");
-  Fails("SAFETENSORS_OFFSETS", Packed("{" + a + R"(,"b":{"dtype":"F32","shape":[1],"data_offsets":[5,9]}})", 9), "hole");
+  Fails("SAFETENSORS_OFFSETS", Packed("{" + a + R"(,"b":{"dtype":"F32","shape":[1],"data_offsets":[5,9]}})", 9),
+        "hole");
   Fails("SAFETENSORS_OFFSETS", Packed("{" + a + "}", 5), "follow");
   Fails("SAFETENSORS_OFFSETS", Packed("{" + a + "}", 3), "cut short");
 }

@@ -62,7 +62,8 @@ TEST_F(Table, TakesQuotesOff) {
 
 TEST_F(Table, ReadsGzipOfSeveralMembersAndAcrossChunks) {
   std::string text = "id\tvalue\n";
-  for (int64_t i = 0; i < 300'000; ++i) text += "row" + std::to_string(i) + "\t" + std::to_string(i * 7919 % 1000) + "\n";
+  for (int64_t i = 0; i < 300'000; ++i)
+    text += "row" + std::to_string(i) + "\t" + std::to_string(i * 7919 % 1000) + "\n";
   const std::string packed = Gzip(text.substr(0, 1'000'003)) + Gzip(text.substr(1'000'003));
   const Rows rows = Read(packed);
   ASSERT_EQ(rows.size(), 300'001u);
@@ -121,8 +122,7 @@ TEST_F(Table, RefusesNulAndNothing) {
   EXPECT_THAT(Fails("TABLE_NUL", std::string("a\tb\n1\t\0\n", 8)).what(), HasSubstr("line 2"));
   Fails("TABLE_EMPTY", "");
   Fails("TABLE_EMPTY", "\n\n");
-  EXPECT_EQ(CatchError("FILE_MISSING", [&] { TableReader(folder_ / "none.tsv"); }).exit_code(),
-            ExitCode::kMissingFile);
+  EXPECT_EQ(CatchError("FILE_MISSING", [&] { TableReader(folder_ / "none.tsv"); }).exit_code(), ExitCode::kMissingFile);
 }
 
 TEST_F(Table, FindsColumnsByName) {

@@ -70,7 +70,8 @@ TEST_F(TokenDataset, ReadsWhatDatasetsSaved) {
 
 TEST_F(TokenDataset, ReadsEveryWidthAndChecksLength) {
   Write({{"input_ids", Lists<arrow::Int16Builder>({{3, 2}, {}, {99}})}, {"length", Integers({2, 0, 1})}});
-  EXPECT_THAT(ReadTokenDataset(folder_.path(), 100).tokens, ElementsAre(ElementsAre(3, 2), ElementsAre(), ElementsAre(99)));
+  EXPECT_THAT(ReadTokenDataset(folder_.path(), 100).tokens,
+              ElementsAre(ElementsAre(3, 2), ElementsAre(), ElementsAre(99)));
   Write({{"input_ids", Lists<arrow::Int64Builder>({{3, 2}})}});
   EXPECT_THAT(ReadTokenDataset(folder_.path(), 100).tokens, ElementsAre(ElementsAre(3, 2)));
   Write({{"input_ids", Lists<arrow::Int64Builder>({{3, 2}})}, {"length", Integers({3})}});

@@ -39,7 +39,7 @@ class Vocabulary {
   explicit Vocabulary(std::vector<Gene> genes, const std::string& name = "custom");
 
   const std::string& name() const { return name_; }
-  int64_t size() const { return size_; }  // tokens, with <pad> and <mask>: 25,426 for V1
+  int64_t size() const { return size_; }                     // tokens, with <pad> and <mask>: 25,426 for V1
   const std::vector<Gene>& genes() const { return genes_; }  // by ascending token
   // By Ensembl id, with or without ".version"; or by symbol (upper and lower case differ). nullptr when unknown.
   const Gene* ById(std::string_view ensembl_id) const;

@@ -48,7 +48,7 @@ class TableReader {
   size_t max_line_;
   std::unique_ptr<Source> source_;
   std::vector<std::string> header_;
-  std::span<char> row_;         // the line last read, in the source's buffer
+  std::span<char> row_;          // the line last read, in the source's buffer
   bool row_is_waiting_ = false;  // the first row was read ahead with the header
   char separator_ = ',';
   int64_t line_ = 0;
