@@ -94,6 +94,8 @@ Hdf5Handle RowsOf(const Hdf5Array& array, int64_t first, int64_t count, Hdf5Hand
 void PrepareHdf5() {
   static std::once_flag once;
   std::call_once(once, [] {
+    // What a damaged file left behind would crash HDF5's cleaning up at exit; files are closed by their owners.
+    H5dont_atexit();
     H5open();
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     H5PLset_loading_state(0);
@@ -112,6 +114,13 @@ std::string Hdf5Reason() {
     return 0;
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep, &reason);
+  // A failing system call is told in several lines; the system's words are enough.
+  static const std::string kSystem = "error message = '";
+  if (const size_t start = reason.find(kSystem); start != std::string::npos) {
+    reason = reason.substr(start + kSystem.size());
+    reason.resize(std::min(reason.find('\''), reason.size()));
+  }
+  reason.resize(std::min(reason.find('\n'), reason.size()));
   return reason;
 }
 

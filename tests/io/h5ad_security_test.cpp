@@ -267,10 +267,13 @@ TEST_F(H5adSecurity, NamesThatAreNotStored) {
   ExpectRefused("H5_SIZE", "obs/_index");
 }
 
+// Labelled `fault`, as HDF5 hangs on some of these files until its child process is ended after two seconds.
+class FaultH5adDamage : public H5adSecurity {};
+
 // Damaged in any place, a file is either read or refused with one of our errors.
-TEST_F(H5adSecurity, CutOrFlippedAnywhere) {
+TEST_F(FaultH5adDamage, CutOrFlippedAnywhere) {
   const std::string good = ReadFile(path_);
-  constexpr int kCases = 200;
+  constexpr int kCases = 300;
   std::mt19937 random(7);
   for (int i = 0; i < kCases; ++i) {
     std::string bad = good;

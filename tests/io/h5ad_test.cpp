@@ -1,8 +1,10 @@
 #include "genvinci/io/h5ad.h"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
@@ -286,6 +288,35 @@ TEST_F(H5adWriting, SpansManyChunks) {
     seen += batch.rows();
   });
   EXPECT_EQ(seen, kRows);
+}
+
+// A disk that is full, by way of a limit on the size of files.
+class FaultH5adWriting : public H5adFixture {};
+
+TEST_F(FaultH5adWriting, LeavesTheFormerFileWhenTheDiskIsFull) {
+  std::ofstream(folder_ / "x.h5ad") << "the former file";
+  rlimit before;
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{20000, before.rlim_max};
+  std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  std::string text;
+  const std::string name = ErrorName(
+      [&] {
+        DataFrame obs;
+        for (int i = 0; i < 5000; ++i) obs.index.push_back("spot_" + std::to_string(i));
+        H5adWriter writer(folder_ / "x.h5ad", obs, {{"g"}, {}});
+        for (int i = 0; i < 5000; ++i) writer.AppendDense(std::vector<float>{static_cast<float>(i)});
+        writer.Finish();
+      },
+      &text);
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, SIG_DFL);
+  EXPECT_EQ(name, "FILE_WRITE");
+  EXPECT_THAT(text, HasSubstr("File too large"));
+  EXPECT_EQ(text.find('\n'), std::string::npos);
+  EXPECT_EQ(ReadFile(folder_ / "x.h5ad"), "the former file");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }
 
 // Python's anndata opens what the writer wrote, with warnings as errors.
