@@ -38,7 +38,7 @@ ModelOptions Base() {
                          /*max_tokens=*/2048, /*dropout=*/0.02};
   options.autoencoder = {/*channels=*/3, /*base_channels=*/64, {1, 2, 4, 4}, /*res_blocks=*/2, /*latent_channels=*/4,
                          /*space_to_depth=*/1, /*mid_attention=*/true};
-  options.unet = {/*latent_channels=*/4, /*model_channels=*/128, {1, 2, 3, 4}, /*res_blocks=*/2,
+  options.unet = {/*latent_channels=*/4, /*model_channels=*/96, {1, 2, 4, 4}, /*res_blocks=*/2,
                   /*attention_downsamples=*/{2, 4}, /*heads=*/8, /*context_dim=*/512, /*space_to_depth=*/1,
                   /*dropout=*/0};
   options.conditioner = {"pooled", /*context_tokens=*/32, /*context_dim=*/512, options.unet.TimeDim()};
