@@ -1,5 +1,6 @@
 # genvinci_module(NAME [TORCH] LINK ...): the static library genvinci_NAME from src/NAME/*.cpp and, with tests on, the
-# program test_NAME from tests/NAME/*_test.cpp. TORCH: it sees LibTorch and shares the one precompiled header.
+# program test_NAME from tests/NAME/*_test.cpp. TORCH: it sees LibTorch and shares the one precompiled header; where
+# PRECOMPILED names sources, only those do, since reading the header takes longer than compiling a source without torch.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 function(genvinci_torch_headers target)
@@ -13,8 +14,15 @@ function(genvinci_torch_headers target)
 endfunction()
 
 function(genvinci_module name)
-  cmake_parse_arguments(ARG "TORCH" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "PRECOMPILED;LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
+  foreach(source ${sources} ${tests})
+    get_filename_component(file ${source} NAME)
+    if(ARG_PRECOMPILED AND NOT file IN_LIST ARG_PRECOMPILED)
+      set_source_files_properties(${source} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    endif()
+  endforeach()
   if(sources)
     add_library(genvinci_${name} STATIC ${sources})
     set(scope PUBLIC)
