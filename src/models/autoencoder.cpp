@@ -1,5 +1,7 @@
 #include "genvinci/models/autoencoder.h"
 
+#include <functional>
+
 #include "genvinci/core/error.h"
 #include "genvinci/nn/attention.h"
 #include "genvinci/nn/layers.h"

@@ -1,5 +1,7 @@
 #include "genvinci/models/conditioner.h"
 
+#include <algorithm>
+
 #include "genvinci/core/error.h"
 #include "genvinci/nn/attention.h"
 #include "genvinci/nn/registry.h"

@@ -1,5 +1,6 @@
 #include "genvinci/tensor/convert.h"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 
