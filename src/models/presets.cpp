@@ -22,7 +22,7 @@ ModelOptions Tiny() {
 ModelOptions Small() {
   ModelOptions options;
   options.transformer = {kVocabulary, /*hidden=*/128, /*layers=*/2, /*heads=*/4, /*feed_forward=*/256,
-                         /*max_tokens=*/256, /*dropout=*/0.02};
+                         /*max_tokens=*/256, /*dropout=*/0};
   // All of the autoencoder works at a quarter of the resolution, where a convolution costs a sixteenth.
   options.autoencoder = {/*channels=*/3, /*base_channels=*/96, {1}, /*res_blocks=*/1, /*latent_channels=*/8,
                          /*space_to_depth=*/4, /*mid_attention=*/false};
