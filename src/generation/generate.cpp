@@ -1,0 +1,116 @@
+#include "genvinci/generation/generate.h"
+
+#include "genvinci/core/error.h"
+#include "genvinci/core/log.h"
+#include "genvinci/diffusion/sampler.h"
+#include "genvinci/tensor/device.h"
+#include "job.h"
+
+namespace genvinci {
+namespace {
+
+std::vector<Split> SplitsOf(const GenerateOptions& options) {
+  std::vector<Split> splits;
+  if (options.train) splits.push_back(Split::kTrain);
+  if (options.val) splits.push_back(Split::kVal);
+  if (options.test || splits.empty()) splits.push_back(Split::kTest);
+  return splits;
+}
+
+void CheckOptions(const GenerateOptions& options, size_t splits) {
+  if (options.generate && options.extract) {
+    throw UsageError("FLAGS_CONFLICT", "--generate and --extract: run them one after the other");
+  }
+  if (!options.noise.empty() && splits > 1) {
+    throw UsageError("FLAGS_CONFLICT", "--noise: its file fits one part: choose --train, --val or --test");
+  }
+}
+
+// A checkpoint lies in <run>/checkpoints/step-<n>.
+fs::path RunOf(const fs::path& checkpoint) {
+  const fs::path parent = checkpoint.parent_path();
+  return parent.filename() == "checkpoints" ? parent.parent_path() : parent;
+}
+
+fs::path FreeName(const fs::path& wanted) {
+  fs::path free = wanted;
+  for (int i = 2; fs::exists(free); ++i) free = wanted.string() + "_" + std::to_string(i);
+  return free;
+}
+
+// --output is the folder itself, or holds one a split where there are several.
+fs::path FolderOf(const GenerationJob& job, Split split, size_t splits) {
+  const std::string& output = job.options.common.output;
+  if (!output.empty()) return splits == 1 ? fs::path(output) : fs::path(output) / std::string(Name(split));
+  return FreeName(RunOf(job.loaded.path) / (job.options.extract ? "embeddings" : "generated") /
+                  std::string(Name(split)));
+}
+
+void WarnOfLateStart(const SamplerOptions& sampling, int64_t noise_steps) {
+  const int64_t first = LeadingTimesteps(sampling.steps, noise_steps).front();
+  if (first < noise_steps * 9 / 10) {
+    Warn("--steps {} starts at noise step {} of {}, where images are not pure noise yet: a divisor of {} does better",
+         sampling.steps, first, noise_steps, noise_steps);
+  }
+}
+
+// Runs lie under the name of the dataset's folder.
+std::string FolderName(const fs::path& path) {
+  const fs::path whole = fs::absolute(path).lexically_normal();
+  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+}
+
+GenerationJob Open(const GenerateOptions& options) {
+  const Dataset dataset = Dataset::Open(options.dataset);
+  const fs::path run = ResolveRun(FolderName(dataset.path()), "ldm", options.checkpoint);
+  LoadedPipeline loaded = LoadPipeline(run, OpenDevice(options.common.device));
+  const PipelineConfig& config = loaded.pipeline->config();
+  if (dataset.has_images() && dataset.info().channels.size() != config.channels.size()) {
+    throw DataError("GENERATE_CHANNELS", "{}: its images have {} channels, the checkpoint draws {}: use the dataset's "
+                    "own checkpoint, or one prepared with --no_images", dataset.path().string(),
+                    dataset.info().channels.size(), config.channels.size());
+  }
+  TokenizedDataset tokenized =
+      TokenizeDataset(dataset, loaded.vocabulary, config.models.transformer.max_tokens);
+  Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
+  return {options, dataset, std::move(loaded), std::move(tokenized)};
+}
+
+}  // namespace
+
+torch::Tensor GenerationJob::TokensOf(const std::vector<int64_t>& observations) const {
+  std::vector<std::vector<int32_t>> lists;
+  for (const int64_t i : observations) lists.push_back(tokenized.tokens.at(static_cast<size_t>(i)));
+  return loaded.pipeline->PadTokens(lists);
+}
+
+std::vector<int64_t> GenerationJob::ObservationsOf(Split split) const {
+  std::vector<int64_t> observations = dataset.Indices(split);
+  if (observations.empty()) {
+    throw DataError("SPLIT_EMPTY", "{}: its {} part is empty: choose --train, --val or --test", dataset.path().string(),
+                    Name(split));
+  }
+  const auto limit = static_cast<size_t>(options.limit);
+  if (limit > 0 && observations.size() > limit) observations.resize(limit);
+  return observations;
+}
+
+Json Generate(const GenerateOptions& options) {
+  const std::vector<Split> splits = SplitsOf(options);
+  CheckOptions(options, splits.size());
+  const GenerationJob job = Open(options);
+  if (!options.extract) WarnOfLateStart(options.sampling, job.loaded.pipeline->schedule().steps());
+  Json results = Json::array();
+  for (const Split split : splits) {
+    const fs::path folder = FolderOf(job, split, splits.size());
+    results.push_back(options.extract ? ExtractSplit(job, split, folder) : DrawSplit(job, split, folder));
+    Log("wrote {}", folder.string());
+  }
+  if (results.size() == 1) return results[0];
+  int64_t n = 0;
+  for (const Json& result : results) n += result.at("n").get<int64_t>();
+  const fs::path first = results[0].at("output").get<std::string>();
+  return {{"output", first.parent_path().string()}, {"n", n}, {"splits", results}};
+}
+
+}  // namespace genvinci

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "genvinci/checkpoint/checkpoint.h"
+#include "genvinci/data/dataset.h"
+#include "genvinci/data/tokens.h"
+#include "genvinci/generation/generate_options.h"
+
+namespace genvinci {
+
+// What drawing and extracting share: one dataset, one checkpoint, opened once.
+struct GenerationJob {
+  GenerateOptions options;
+  Dataset dataset;
+  LoadedPipeline loaded;
+  TokenizedDataset tokenized;
+
+  // The conditions' input for some observations.
+  torch::Tensor TokensOf(const std::vector<int64_t>& observations) const;
+  // Observations of the split, at most options.limit. DataError (SPLIT_EMPTY).
+  std::vector<int64_t> ObservationsOf(Split split) const;
+};
+
+// Each writes `folder`, which appears when all is there, and returns {"output", "split", "n", ...}.
+Json DrawSplit(const GenerationJob& job, Split split, const fs::path& folder);
+Json ExtractSplit(const GenerationJob& job, Split split, const fs::path& folder);
+
+}  // namespace genvinci

@@ -1,0 +1,220 @@
+#include "genvinci/generation/generate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "core/temp_folder.h"
+#include "genvinci/core/json.h"
+#include "genvinci/data/tokens.h"
+#include "genvinci/io/h5ad.h"
+#include "genvinci/io/image.h"
+#include "genvinci/tensor/convert.h"
+#include "testing/tiny_dataset.h"
+#include "testing/tiny_run.h"
+
+namespace genvinci {
+namespace {
+
+class GenerateTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    MakeTinyDataset(folder_ / "tiny");
+    MakeTinyRun(folder_ / "run");
+    options_.common.device = "cpu";
+    options_.dataset = (folder_ / "tiny").string();
+    options_.checkpoint = (folder_ / "run").string();
+    options_.num_samples = 2;
+    options_.sampling.steps = 3;
+  }
+
+  fs::path Draw(const std::string& name) {
+    GenerateOptions options = options_;
+    options.common.output = (folder_ / name).string();
+    return Generate(options).at("output").get<std::string>();
+  }
+
+  static int LargestDifference(const fs::path& a, const fs::path& b) {
+    const Image one = ReadImage(a), other = ReadImage(b);
+    int largest = 0;
+    for (size_t i = 0; i < one.bytes.size(); ++i) {
+      largest = std::max(largest, std::abs(int{one.bytes[i]} - int{other.bytes[i]}));
+    }
+    return largest;
+  }
+
+  TempFolder folder_;
+  GenerateOptions options_;
+};
+
+std::map<std::string, std::string> TextOf(const fs::path& path) {
+  std::map<std::string, std::string> text;
+  for (const auto& [key, value] : ReadPngText(path)) text[key] = value;
+  return text;
+}
+
+TEST_F(GenerateTest, WritesEveryFileOfTheTestPart) {
+  const fs::path out = Draw("out");
+  for (int i = 0; i < 4; ++i) {
+    for (int k = 0; k <= 2; ++k) EXPECT_TRUE(fs::exists(out / fmt::format("{}_{}.png", i, k))) << i << " " << k;
+  }
+  EXPECT_FALSE(fs::exists(out / "4_0.png"));
+  EXPECT_FALSE(fs::exists(out / "0_3.png"));
+  EXPECT_EQ(ReadImage(out / "0_0.png").bytes, ReadImage(folder_ / "tiny/patches/spot_16.png").bytes);
+  EXPECT_TRUE(fs::exists(out / "test_samples.png"));
+  const Json description = ReadJson(out / "generation.json");
+  EXPECT_EQ(description["n"], 4);
+  EXPECT_EQ(description["split"], "test");
+  EXPECT_EQ(description["observations"][3], "spot_19");
+  EXPECT_TRUE(description["synthetic"].get<bool>());
+}
+
+TEST_F(GenerateTest, MarksSyntheticImagesAlone) {
+  options_.common.seed = 77;
+  const fs::path out = Draw("out");
+  auto text = TextOf(out / "1_2.png");
+  EXPECT_EQ(text["synthetic"], "true");
+  EXPECT_THAT(text["Description"], testing::HasSubstr("synthetic"));
+  EXPECT_EQ(text["observation"], "spot_17");
+  EXPECT_EQ(text["sample"], "2");
+  EXPECT_EQ(text["seed"], "77");
+  EXPECT_EQ(text["steps"], "3");
+  EXPECT_THAT(text["checkpoint"], testing::HasSubstr("step-10"));
+  EXPECT_EQ(TextOf(out / "1_0.png").count("synthetic"), 0u);
+  EXPECT_EQ(TextOf(out / "test_samples.png").count("synthetic"), 1u);
+}
+
+TEST_F(GenerateTest, TablesEverySample) {
+  options_.common.seed = 5;
+  const H5adFile samples(Draw("out") / "samples.h5ad");
+  EXPECT_EQ(samples.n_obs(), 8);
+  EXPECT_EQ(samples.n_vars(), 0);
+  const DataFrame& obs = samples.obs();
+  EXPECT_EQ(obs.index[3], "1_2");
+  EXPECT_EQ(obs.Find("obs_name")->Text(3), "spot_17");
+  EXPECT_EQ(obs.Find("sample")->integers[3], 2);
+  EXPECT_EQ(obs.Find("rank")->integers[3], -1);
+  EXPECT_TRUE(std::isnan(obs.Find("score")->floats[3]));
+  EXPECT_EQ(obs.Find("seed")->integers[3], 5);
+}
+
+TEST_F(GenerateTest, DrawsTheSameAgainAndAtAnyBatchSize) {
+  options_.batch_size = 8;
+  const fs::path first = Draw("first"), again = Draw("again");
+  options_.batch_size = 3;
+  const fs::path other = Draw("other");
+  options_.common.seed = 1;
+  const fs::path seeded = Draw("seeded");
+  for (const char* name : {"0_1.png", "3_2.png"}) {
+    EXPECT_EQ(ReadImage(first / name).bytes, ReadImage(again / name).bytes);
+    EXPECT_LE(LargestDifference(first / name, other / name), 1);
+    EXPECT_GT(LargestDifference(first / name, seeded / name), 1);
+  }
+  EXPECT_GT(LargestDifference(first / "0_1.png", first / "0_2.png"), 1);
+}
+
+TEST_F(GenerateTest, AnObservationKeepsItsImageWhateverElseIsDrawn) {
+  const fs::path all = Draw("all");
+  options_.limit = 1;
+  const fs::path one = Draw("one");
+  EXPECT_TRUE(fs::exists(one / "0_2.png"));
+  EXPECT_FALSE(fs::exists(one / "1_0.png"));
+  EXPECT_LE(LargestDifference(all / "0_2.png", one / "0_2.png"), 1);
+}
+
+TEST_F(GenerateTest, TakesStartNoiseFromAFile) {
+  Pipeline pipeline = MakeTinyPipeline();
+  std::vector<SampleKey> keys;
+  for (int64_t item = 0; item < 8; ++item) keys.push_back({.seed = 0, .observation = 16 + item / 2, .sample = item % 2});
+  const torch::Tensor noise = pipeline->StartNoise(keys).view({4, 2, 4, 8, 8});
+  WriteTensors(folder_ / "noise.safetensors", {{"noise", noise}});
+  const fs::path own = Draw("own");
+  options_.noise = (folder_ / "noise.safetensors").string();
+  const fs::path given = Draw("given");
+  for (const char* name : {"0_1.png", "3_2.png"}) EXPECT_EQ(LargestDifference(own / name, given / name), 0);
+  WriteTensors(folder_ / "noise.safetensors", {{"noise", noise.slice(0, 0, 3)}});
+  const Error error = CatchError("NOISE_SHAPE", [&] { Draw("bad"); });
+  EXPECT_THAT(error.what(), testing::HasSubstr("(4, 2, 4, 8, 8)"));
+  EXPECT_FALSE(fs::exists(folder_ / "bad"));
+}
+
+TEST_F(GenerateTest, SavesLatentsThatDecodeToTheImages) {
+  options_.save_latents = true;
+  const fs::path out = Draw("out");
+  const torch::Tensor latents = ToTensor(SafetensorsFile(out / "latents.safetensors").View("latents"));
+  ASSERT_EQ(latents.sizes().vec(), (std::vector<int64_t>{4, 2, 4, 8, 8}));
+  Pipeline pipeline = MakeTinyPipeline();
+  const Image decoded = TensorToImage(pipeline->DecodeImages(latents[2].slice(0, 1))[0]);
+  WritePng(folder_ / "decoded.png", decoded);
+  EXPECT_LE(LargestDifference(folder_ / "decoded.png", out / "2_2.png"), 1);
+}
+
+TEST_F(GenerateTest, PutsEachPartIntoAFolderOfItsOwn) {
+  options_.val = options_.test = true;
+  const fs::path out = Draw("out");
+  EXPECT_TRUE(fs::exists(out / "val/0_1.png"));
+  EXPECT_TRUE(fs::exists(out / "test/test_samples.png"));
+}
+
+TEST_F(GenerateTest, WritesBesideTheRunByDefaultAndNeverOverwrites) {
+  options_.limit = 1;
+  EXPECT_EQ(Generate(options_).at("output"), (folder_ / "run/generated/test").string());
+  EXPECT_EQ(Generate(options_).at("output"), (folder_ / "run/generated/test_2").string());
+  options_.common.output = (folder_ / "run/generated/test").string();
+  CatchError("OUTPUT_EXISTS", [&] { Generate(options_); });
+}
+
+TEST_F(GenerateTest, DrawsWithoutRealImages) {
+  MakeTinyDataset(folder_ / "blind", {.channels = 0});
+  options_.dataset = (folder_ / "blind").string();
+  const fs::path out = Draw("out");
+  EXPECT_FALSE(fs::exists(out / "0_0.png"));
+  EXPECT_TRUE(fs::exists(out / "0_1.png"));
+  EXPECT_FALSE(ReadJson(out / "generation.json")["has_real"].get<bool>());
+}
+
+TEST_F(GenerateTest, RefusesWhatCannotBe) {
+  MakeTinyDataset(folder_ / "grey", {.channels = 1});
+  GenerateOptions grey = options_;
+  grey.dataset = (folder_ / "grey").string();
+  CatchError("GENERATE_CHANNELS", [&] { Generate(grey); });
+  GenerateOptions both = options_;
+  both.generate = both.extract = true;
+  CatchError("FLAGS_CONFLICT", [&] { Generate(both); });
+  GenerateOptions steps = options_;
+  steps.sampling.steps = 1000;
+  CatchError("SAMPLER_STEPS", [&] { Generate(steps); });
+  MakeTinyDataset(folder_ / "untested", {.test = 0});
+  GenerateOptions empty = options_;
+  empty.dataset = (folder_ / "untested").string();
+  CatchError("SPLIT_EMPTY", [&] { Generate(empty); });
+  EXPECT_FALSE(fs::exists(folder_ / "run/generated/test"));
+}
+
+TEST_F(GenerateTest, ExtractsMeansOverTokensAndContext) {
+  options_.extract = true;
+  const fs::path out = Draw("out");
+  const H5adFile file(out / "embeddings.h5ad");
+  ASSERT_EQ(file.n_obs(), 4);
+  EXPECT_EQ(file.obs().index[1], "spot_17");
+  EXPECT_EQ(file.obs().Find("label")->Text(1), "blue");
+  // Alone, without padding.
+  const Dataset dataset = Dataset::Open(options_.dataset);
+  Pipeline pipeline = MakeTinyPipeline();
+  const auto tokens = TokenizeDataset(dataset, Vocabulary::GeneformerV1(), 64).tokens;
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor tokens_BL = pipeline->PadTokens({tokens[17]});
+  const torch::Tensor genes = pipeline->transformer->forward(tokens_BL).mean(1)[0].to(torch::kFloat64);
+  const torch::Tensor text = pipeline->Encode(tokens_BL).context_BLD.mean(1)[0].to(torch::kFloat64);
+  for (const auto& [name, expected] : {std::pair{"gf_embs", genes}, {"text_embs", text}}) {
+    const DenseArray found = file.Obsm(name);
+    ASSERT_EQ(found.columns, expected.size(0));
+    const torch::Tensor row = torch::tensor(found.values).view({4, -1})[1];
+    EXPECT_TRUE(torch::allclose(row, expected, 1e-4, 1e-5)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace genvinci

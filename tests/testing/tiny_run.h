@@ -1,0 +1,47 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+
+#include "genvinci/checkpoint/checkpoint.h"
+#include "genvinci/diffusion/pipeline.h"
+#include "genvinci/models/model_options.h"
+
+namespace genvinci {
+
+struct TinyRunOptions {
+  int64_t img_size = 16;
+  std::vector<std::string> channels = {"red", "green", "blue"};
+  double condition_dropout = 0.1;
+};
+
+// A pipeline of size tiny with fixed random weights; none is zero, so that every input has its effect.
+inline Pipeline MakeTinyPipeline(const TinyRunOptions& options = {}) {
+  PipelineConfig config;
+  config.models = ModelPreset("tiny");
+  config.models.autoencoder.channels = static_cast<int64_t>(options.channels.size());
+  config.img_size = options.img_size;
+  config.channels = options.channels;
+  config.condition_dropout = options.condition_dropout;
+  torch::manual_seed(1);
+  Pipeline pipeline(config);
+  const torch::NoGradGuard no_grad;
+  for (torch::Tensor& parameter : pipeline->parameters()) parameter.add_(0.05 * torch::randn_like(parameter));
+  pipeline->latent_scale.fill_(1);
+  pipeline->eval();
+  return pipeline;
+}
+
+// A fine-tuning run with one checkpoint of it; returns `folder`.
+inline fs::path MakeTinyRun(const fs::path& folder, const TinyRunOptions& options = {}) {
+  const Pipeline pipeline = MakeTinyPipeline(options);
+  CheckpointWriter writer(folder, /*step=*/10);
+  writer.Tensors("model", StateOf(*pipeline, ""));
+  const Json vocabulary = writer.Vocabulary(Vocabulary::GeneformerV1());
+  writer.Json("state", {{"kind", "ldm"}, {"pipeline", ToJson(pipeline->config())}, {"vocabulary", vocabulary}});
+  writer.Commit(/*best=*/true);
+  return folder;
+}
+
+}  // namespace genvinci
