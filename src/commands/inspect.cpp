@@ -1,6 +1,6 @@
 #include "genvinci/commands/inspect.h"
 
-#include <set>
+#include <fmt/ranges.h>
 
 #include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/data/dataset.h"
@@ -47,27 +47,20 @@ Json InspectSafetensors(const fs::path& path) {
           {"first", tensors},      {"metadata", file.metadata()}};
 }
 
+// A number or text as it is, anything else by its kind.
 std::string Summary(const PickleValue& value) {
-  struct Visitor {
-    std::string operator()(const PickleNone&) const { return "None"; }
-    std::string operator()(bool v) const { return v ? "True" : "False"; }
-    std::string operator()(int64_t v) const { return std::to_string(v); }
-    std::string operator()(double v) const { return fmt::format("{}", v); }
-    std::string operator()(const std::string& v) const { return "'" + v.substr(0, 60) + "'"; }
-    std::string operator()(const PickleBytes& v) const { return fmt::format("{} bytes", v.bytes.size()); }
-    std::string operator()(const PickleList& v) const { return fmt::format("list of {}", v.items.size()); }
-    std::string operator()(const PickleTuple& v) const { return fmt::format("tuple of {}", v.items.size()); }
-    std::string operator()(const PickleDict& v) const { return fmt::format("dict of {}", v.items.size()); }
-    std::string operator()(const PickleGlobal& v) const { return v.module + "." + v.name; }
-    std::string operator()(const PickleObject& v) const { return "object of " + v.type.module + "." + v.type.name; }
-  };
-  return std::visit(Visitor{}, value.value);
+  if (const auto* number = value.As<int64_t>()) return std::to_string(*number);
+  if (const auto* number = value.As<double>()) return fmt::format("{}", *number);
+  if (const auto* text = value.As<std::string>()) return "'" + text->substr(0, 60) + "'";
+  if (const auto* dict = value.As<PickleDict>()) return fmt::format("dict of {}", dict->items.size());
+  if (const auto* list = value.As<PickleList>()) return fmt::format("list of {}", list->items.size());
+  return Describe(value);
 }
 
 Json InspectPickle(const fs::path& path) {
   const PicklePointer root = ReadPickle(path);
   Json result = {{"kind", "pickle"}, {"value", Summary(*root)}};
-  if (const auto* dict = std::get_if<PickleDict>(&root->value)) {
+  if (const auto* dict = root->As<PickleDict>()) {
     Json first = Json::array();
     for (const auto& [key, value] : dict->items) {
       if (first.size() == 5) break;
