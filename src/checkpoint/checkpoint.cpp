@@ -67,6 +67,9 @@ Json Verify(const fs::path& folder) {
   // Compared as text, no byte of it goes unchecked.
   if (!manifest.is_object() || DumpJson(manifest, 2) + "\n" != text) throw damaged("is not as it was written");
   if (manifest.value("format", Json()) != Json(kFormat)) throw damaged("is of a format that this version cannot read");
+  const auto step = StepOf(folder.filename().string());
+  const Json named = manifest.value("step", Json());
+  if (!named.is_number_integer() || (step && named != Json(*step))) throw damaged("is of another step");
   const Json files = manifest.value("files", Json());
   if (!files.is_object() || manifest.value("sha256", Json()) != Json(SelfSum(files)))
     throw damaged("its own sum does not agree");

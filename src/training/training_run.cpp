@@ -84,8 +84,9 @@ void CutMetrics(const fs::path& run, int64_t step) {
   const fs::path path = run / "metrics.jsonl";
   std::error_code error;
   if (!fs::exists(path, error)) return;
+  const std::string text = ReadFile(path);
   std::string kept;
-  for (const std::string_view line : SplitText(ReadFile(path), '\n')) {
+  for (const std::string_view line : SplitText(text, '\n')) {
     if (line.empty()) continue;
     if (ParseJson(line, path.string()).value("step", int64_t{0}) <= step) kept += std::string(line) + "\n";
   }
