@@ -48,7 +48,7 @@ fs::path FolderOf(const GenerationJob& job, Split split, size_t splits) {
 
 void WarnOfLateStart(const SamplerOptions& sampling, int64_t noise_steps) {
   const int64_t first = LeadingTimesteps(sampling.steps, noise_steps).front();
-  if (first < noise_steps * 9 / 10) {
+  if (noise_steps % sampling.steps != 0 && first < noise_steps * 9 / 10) {
     Warn("--steps {} starts at noise step {} of {}, where images are not pure noise yet: a divisor of {} does better",
          sampling.steps, first, noise_steps, noise_steps);
   }

@@ -27,7 +27,7 @@ class GenerateTest : public testing::Test {
     options_.dataset = (folder_ / "tiny").string();
     options_.checkpoint = (folder_ / "run").string();
     options_.num_samples = 2;
-    options_.sampling.steps = 3;
+    options_.sampling.steps = 4;
   }
 
   fs::path Draw(const std::string& name) {
@@ -80,7 +80,7 @@ TEST_F(GenerateTest, MarksSyntheticImagesAlone) {
   EXPECT_EQ(text["observation"], "spot_17");
   EXPECT_EQ(text["sample"], "2");
   EXPECT_EQ(text["seed"], "77");
-  EXPECT_EQ(text["steps"], "3");
+  EXPECT_EQ(text["steps"], "4");
   EXPECT_THAT(text["checkpoint"], testing::HasSubstr("step-10"));
   EXPECT_EQ(TextOf(out / "1_0.png").count("synthetic"), 0u);
   EXPECT_EQ(TextOf(out / "test_samples.png").count("synthetic"), 1u);
@@ -211,7 +211,7 @@ TEST_F(GenerateTest, ExtractsMeansOverTokensAndContext) {
   for (const auto& [name, expected] : {std::pair{"gf_embs", genes}, {"text_embs", text}}) {
     const DenseArray found = file.Obsm(name);
     ASSERT_EQ(found.columns, expected.size(0));
-    const torch::Tensor row = torch::tensor(found.values).view({4, -1})[1];
+    const torch::Tensor row = torch::tensor(found.values, torch::kFloat64).view({4, -1})[1];
     EXPECT_TRUE(torch::allclose(row, expected, 1e-4, 1e-5)) << name;
   }
 }
