@@ -1,6 +1,7 @@
 #include "genvinci/training/tasks.h"
 
 #include <gtest/gtest.h>
+#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include <cmath>
@@ -40,6 +41,8 @@ class E2eTraining : public testing::Test {
   static void SetUpTestSuite() {
     folder_ = std::make_unique<TempFolder>();
     MakeTinyDataset(*folder_ / "tiny");
+    // Two threads wait for each other more than such small tensors take, above all on a busy machine.
+    at::set_num_threads(1);
     SetQuiet(true);
   }
   static void TearDownTestSuite() {
