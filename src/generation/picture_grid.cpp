@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "genvinci/core/error.h"
 
@@ -11,7 +12,7 @@ namespace {
 constexpr int64_t kShownSide = 192, kMostEnlarged = 4;
 constexpr int64_t kGap = 6, kBorder = 14;
 constexpr double kTextSize = 10;      // px of a capital letter
-constexpr double kLetterWidth = 9.6;  // px, on average
+constexpr double kLetterWidth = 8.5;  // px, of most names' average letter
 constexpr int64_t kTextLine = 24;
 constexpr size_t kLongestName = 26;
 constexpr std::array<uint8_t, 3> kInk = {40, 40, 40};
@@ -30,7 +31,7 @@ std::string Fitted(const std::string& name, int64_t width) {
 }
 
 int64_t TextWidth(const std::string& text) {
-  return static_cast<int64_t>(kLetterWidth * static_cast<double>(text.size()));
+  return static_cast<int64_t>(std::ceil(kLetterWidth * static_cast<double>(text.size())));
 }
 
 struct Layout {
