@@ -64,8 +64,7 @@ PipelineImpl::PipelineImpl(const PipelineConfig& config)
   latent_scale = register_buffer("latent_scale", torch::full({latents}, kStableDiffusionLatentScale));
   const ConditionerConfig& context = models.conditioner;
   // Equal rows would get equal gradients and stay equal.
-  null_context =
-      register_parameter("null_context", 0.02 * torch::randn({context.context_tokens, context.context_dim}));
+  null_context = register_parameter("null_context", 0.02 * torch::randn({context.context_tokens, context.context_dim}));
   null_time = register_parameter("null_time", torch::zeros({context.time_dim}));
   UseChannelsLast(*this);
 }

@@ -115,8 +115,10 @@ class SplitDrawing {
     const torch::Tensor finite_B = latents_BCHW.isfinite().flatten(1).all(1).cpu();
     for (int64_t b = 0; b < finite_B.size(0); ++b) {
       if (finite_B[b].item<bool>()) continue;
-      throw DataError("SAMPLE_NOT_FINITE", "{}: the image of '{}' is not finite: use a lower --guidance or another "
-                      "checkpoint", job_.loaded.path.string(), job_.dataset.obs_name(Observation(first + b)));
+      throw DataError("SAMPLE_NOT_FINITE",
+                      "{}: the image of '{}' is not finite: use a lower --guidance or another "
+                      "checkpoint",
+                      job_.loaded.path.string(), job_.dataset.obs_name(Observation(first + b)));
     }
   }
 
@@ -140,7 +142,8 @@ class SplitDrawing {
     PngText text = Provenance();
     text.insert(text.begin(), {{"synthetic", "true"},
                                {"Description", fmt::format("All but the column 'real' are synthetic images: generated "
-                                                           "from gene expression by genvinci {}", kVersion)}});
+                                                           "from gene expression by genvinci {}",
+                                                           kVersion)}});
     WritePng(staged_.path() / fmt::format("{}_samples.png", Name(split_)), DrawGrid(grid_), text);
   }
 
@@ -158,8 +161,8 @@ class SplitDrawing {
 
   PngText SyntheticText(int64_t item) const {
     PngText text = {{"synthetic", "true"},
-                    {"Description", fmt::format("This image is synthetic: generated from gene expression by genvinci {}",
-                                                kVersion)},
+                    {"Description",
+                     fmt::format("This image is synthetic: generated from gene expression by genvinci {}", kVersion)},
                     {"observation", job_.dataset.obs_name(Observation(item))},
                     {"sample", std::to_string(item % samples_ + 1)}};
     const PngText provenance = Provenance();

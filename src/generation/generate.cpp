@@ -66,12 +66,12 @@ GenerationJob Open(const GenerateOptions& options) {
   LoadedPipeline loaded = LoadPipeline(run, OpenDevice(options.common.device));
   const PipelineConfig& config = loaded.pipeline->config();
   if (dataset.has_images() && dataset.info().channels.size() != config.channels.size()) {
-    throw DataError("GENERATE_CHANNELS", "{}: its images have {} channels, the checkpoint draws {}: use the dataset's "
-                    "own checkpoint, or one prepared with --no_images", dataset.path().string(),
-                    dataset.info().channels.size(), config.channels.size());
+    throw DataError("GENERATE_CHANNELS",
+                    "{}: its images have {} channels, the checkpoint draws {}: use the dataset's "
+                    "own checkpoint, or one prepared with --no_images",
+                    dataset.path().string(), dataset.info().channels.size(), config.channels.size());
   }
-  TokenizedDataset tokenized =
-      TokenizeDataset(dataset, loaded.vocabulary, config.models.transformer.max_tokens);
+  TokenizedDataset tokenized = TokenizeDataset(dataset, loaded.vocabulary, config.models.transformer.max_tokens);
   Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
   return {options, dataset, std::move(loaded), std::move(tokenized)};
 }

@@ -23,9 +23,10 @@ StartNoiseFile::StartNoiseFile(const fs::path& path, const std::vector<int64_t>&
     : file_(path), item_shape_(shape.begin() + 2, shape.end()) {
   const TensorView& view = file_.View("noise");
   if (view.shape != shape || !torch::isFloatingType(ToTorch(view.dtype))) {
-    throw DataError("NOISE_SHAPE", "{}: tensor 'noise' is {} {}; observations, samples, channels, height and width must "
-                    "be {}, as floating numbers", path.string(), Name(view.dtype), ShapeText(view.shape),
-                    ShapeText(shape));
+    throw DataError("NOISE_SHAPE",
+                    "{}: tensor 'noise' is {} {}; observations, samples, channels, height and width must "
+                    "be {}, as floating numbers",
+                    path.string(), Name(view.dtype), ShapeText(view.shape), ShapeText(shape));
   }
 }
 

@@ -49,9 +49,8 @@ torch::Tensor StructuralSimilarity(const torch::Tensor& a_NCHW, const torch::Ten
   const torch::Tensor b_variance = sample * (WindowMeans(b * b) - b_mean * b_mean);
   const torch::Tensor covariance = sample * (WindowMeans(a * b) - a_mean * b_mean);
   constexpr double c1 = (0.01 * kDataRange) * (0.01 * kDataRange), c2 = (0.03 * kDataRange) * (0.03 * kDataRange);
-  const torch::Tensor similarity =
-      (2 * a_mean * b_mean + c1) * (2 * covariance + c2) /
-      ((a_mean.square() + b_mean.square() + c1) * (a_variance + b_variance + c2));
+  const torch::Tensor similarity = (2 * a_mean * b_mean + c1) * (2 * covariance + c2) /
+                                   ((a_mean.square() + b_mean.square() + c1) * (a_variance + b_variance + c2));
   return similarity.mean({1, 2, 3});
 }
 

@@ -109,21 +109,21 @@ class Evaluation {
 
   Json MakeJson() const {
     const bool same_patient = dataset_.info().same_patient && generated_.split != Name(Split::kTrain);
-    return {{"n", generated_.n},
-            {"n_samples", generated_.num_samples},
-            {"split", generated_.split},
-            {"metrics", MetricsJson(scores_)},
-            {"undefined", UndefinedJson(scores_)},
-            {"same_patient", same_patient},
-            {"note", same_patient ? "same patient: the training part holds other tissue of the patients scored here"
-                                  : ""},
-            {"checkpoint", generated_.checkpoint.string()},
-            {"dataset", dataset_.path().string()},
-            {"generated", generated_.path.string()},
-            {"img_size", generated_.img_size},
-            {"seed", options_.common.seed},
-            {"version", kVersion},
-            {"command_line", CommandLine()}};
+    return {
+        {"n", generated_.n},
+        {"n_samples", generated_.num_samples},
+        {"split", generated_.split},
+        {"metrics", MetricsJson(scores_)},
+        {"undefined", UndefinedJson(scores_)},
+        {"same_patient", same_patient},
+        {"note", same_patient ? "same patient: the training part holds other tissue of the patients scored here" : ""},
+        {"checkpoint", generated_.checkpoint.string()},
+        {"dataset", dataset_.path().string()},
+        {"generated", generated_.path.string()},
+        {"img_size", generated_.img_size},
+        {"seed", options_.common.seed},
+        {"version", kVersion},
+        {"command_line", CommandLine()}};
   }
 
   Picture MakePicture() {
@@ -131,7 +131,7 @@ class Evaluation {
     for (const int64_t i : ChooseExamples(labels_, options_.examples)) {
       PictureColumn column;
       column.caption = labels_[static_cast<size_t>(i)].empty() ? generated_.observations[static_cast<size_t>(i)]
-                                                                : labels_[static_cast<size_t>(i)];
+                                                               : labels_[static_cast<size_t>(i)];
       column.real = generated_.Load(i, 0);
       column.reconstructed = ImageOfBytes(Reconstruct(BytesOf(column.real).unsqueeze(0))[0]);
       for (int64_t k = 1; k <= std::min(generated_.num_samples, kPictureSamples); ++k) {

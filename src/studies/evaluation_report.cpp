@@ -59,8 +59,8 @@ std::string Markdown(const Json& json) {
                           count.get<int64_t>());
     }
   }
-  return text + fmt::format("\nCheckpoint: `{}`, dataset: `{}`, genvinci {}\n", json.at("checkpoint").get<std::string>(),
-                            json.at("dataset").get<std::string>(), kVersion);
+  return text + fmt::format("\nCheckpoint: `{}`, dataset: `{}`, genvinci {}\n",
+                            json.at("checkpoint").get<std::string>(), json.at("dataset").get<std::string>(), kVersion);
 }
 
 PictureGrid GridOf(const Picture& picture, const std::vector<std::string>& channels) {
@@ -107,7 +107,8 @@ void WriteEvaluation(const EvaluationReport& report, const fs::path& folder) {
   MakeFolder(folder);
   const PngText text = {{"synthetic", "true"},
                         {"Description", fmt::format("The rows 'generated' are synthetic images: generated from gene "
-                                                    "expression by genvinci {}", kVersion)},
+                                                    "expression by genvinci {}",
+                                                    kVersion)},
                         {"checkpoint", report.generated.checkpoint.string()},
                         {"version", kVersion}};
   WritePng(folder / "evaluation.png", DrawGrid(GridOf(report.picture, report.generated.channels)), text);

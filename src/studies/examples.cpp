@@ -58,7 +58,8 @@ std::vector<int64_t> ChooseExamples(const std::vector<std::string>& labels, int6
     }
   }
   std::vector<int64_t> chosen;
-  for (size_t g = 0; g < groups.size(); ++g) chosen.insert(chosen.end(), groups[g].begin(), groups[g].begin() + taken[g]);
+  for (size_t g = 0; g < groups.size(); ++g)
+    chosen.insert(chosen.end(), groups[g].begin(), groups[g].begin() + taken[g]);
   return chosen;
 }
 

@@ -70,8 +70,10 @@ std::vector<int64_t> GeneratedFolder::RowsIn(const Dataset& dataset) const {
   for (const std::string& name : observations) {
     const auto found = row_of.find(name);
     if (found == row_of.end()) {
-      throw DataError("GENERATION_OBSERVATION", "{}: observation '{}' is not in {}: give the dataset it was generated "
-                      "for", (path / "generation.json").string(), name, dataset.path().string());
+      throw DataError("GENERATION_OBSERVATION",
+                      "{}: observation '{}' is not in {}: give the dataset it was generated "
+                      "for",
+                      (path / "generation.json").string(), name, dataset.path().string());
     }
     rows.push_back(found->second);
   }

@@ -30,7 +30,7 @@ struct GeneratedFolder {
   std::vector<int64_t> RowsIn(const Dataset& dataset) const;
 };
 
-torch::Tensor BytesOf(const Image& image);          // (C, H, W) uint8
+torch::Tensor BytesOf(const Image& image);           // (C, H, W) uint8
 Image ImageOfBytes(const torch::Tensor& image_CHW);  // the other way round
 
 }  // namespace genvinci

@@ -17,10 +17,9 @@ double FiniteMean(const torch::Tensor& values) {
 
 void Scores::Add(const torch::Tensor& made_NCHW, const torch::Tensor& real_CHW) {
   const torch::Tensor real_NCHW = real_CHW.unsqueeze(0).expand_as(made_NCHW);
-  rows_.push_back({FiniteMean(MeanSquaredError(made_NCHW, real_NCHW)),
-                   FiniteMean(PixelCorrelation(made_NCHW, real_NCHW)),
-                   FiniteMean(PeakSignalToNoise(made_NCHW, real_NCHW)),
-                   FiniteMean(StructuralSimilarity(made_NCHW, real_NCHW))});
+  rows_.push_back(
+      {FiniteMean(MeanSquaredError(made_NCHW, real_NCHW)), FiniteMean(PixelCorrelation(made_NCHW, real_NCHW)),
+       FiniteMean(PeakSignalToNoise(made_NCHW, real_NCHW)), FiniteMean(StructuralSimilarity(made_NCHW, real_NCHW))});
 }
 
 Json Scores::Mean(size_t metric) const {

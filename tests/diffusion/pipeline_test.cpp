@@ -190,9 +190,9 @@ TEST(Pipeline, LossIsPerObservationAndReachesTheTransformer) {
   const torch::Tensor times = torch::tensor({10, 900});
   const Condition condition = pipeline->Encode(pipeline->PadTokens(Profiles(2)));
   const torch::Tensor loss = pipeline->Loss(latents, condition, times, noise);
-  const torch::Tensor alone = pipeline->Loss(
-      latents.slice(0, 1), {condition.context_BLD.slice(0, 1), condition.time_BT.slice(0, 1)}, times.slice(0, 1),
-      noise.slice(0, 1));
+  const torch::Tensor alone =
+      pipeline->Loss(latents.slice(0, 1), {condition.context_BLD.slice(0, 1), condition.time_BT.slice(0, 1)},
+                     times.slice(0, 1), noise.slice(0, 1));
   EXPECT_EQ(loss.sizes().vec(), (std::vector<int64_t>{2}));
   EXPECT_NEAR(loss[1].item<double>(), alone[0].item<double>(), 1e-4);
   loss.sum().backward();

@@ -44,8 +44,9 @@ TEST_P(DdimGolden, EqualsDiffusers) {
   };
   const torch::Tensor noises = ToTensor(Golden().View("step_noise"));
   const torch::Tensor made =
-      MakeSampler(options, schedule, objective)
-          ->Sample(denoise, ToTensor(Golden().View("start")), [&](int64_t step) { return noises[step]; });
+      MakeSampler(options, schedule, objective)->Sample(denoise, ToTensor(Golden().View("start")), [&](int64_t step) {
+        return noises[step];
+      });
   EXPECT_TRUE(torch::equal(torch::tensor(visited), ToTensor(Golden().View(std::string(test.name) + ".timesteps"))));
   EXPECT_TRUE(torch::allclose(made, ToTensor(Golden().View(test.name)), 1e-9, 1e-9));
 }

@@ -127,7 +127,8 @@ TEST_F(GenerateTest, AnObservationKeepsItsImageWhateverElseIsDrawn) {
 TEST_F(GenerateTest, TakesStartNoiseFromAFile) {
   Pipeline pipeline = MakeTinyPipeline();
   std::vector<SampleKey> keys;
-  for (int64_t item = 0; item < 8; ++item) keys.push_back({.seed = 0, .observation = 16 + item / 2, .sample = item % 2});
+  for (int64_t item = 0; item < 8; ++item)
+    keys.push_back({.seed = 0, .observation = 16 + item / 2, .sample = item % 2});
   const torch::Tensor noise = pipeline->StartNoise(keys).view({4, 2, 4, 8, 8});
   WriteTensors(folder_ / "noise.safetensors", {{"noise", noise}});
   const fs::path own = Draw("own");

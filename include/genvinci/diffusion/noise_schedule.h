@@ -15,7 +15,7 @@ class NoiseSchedule {
 
   int64_t steps() const { return alphas_cumprod_.size(0); }
   const torch::Tensor& alphas_cumprod() const { return alphas_cumprod_; }  // abar (steps), float64 on the CPU
-  double AlphaCumprod(int64_t t) const;  // abar_t; t = -1 gives 1
+  double AlphaCumprod(int64_t t) const;                                    // abar_t; t = -1 gives 1
 
   // abar of each observation (B, 1, 1, 1) in the type and on the device of `like`; timesteps_B int64 in [0, steps).
   torch::Tensor AlphasOf(const torch::Tensor& timesteps_B, const torch::Tensor& like) const;

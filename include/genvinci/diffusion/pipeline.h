@@ -59,21 +59,21 @@ class PipelineImpl : public torch::nn::Module {
   Condition Drop(const Condition& condition, const torch::Tensor& drop_B) const;
 
   // Images in [-1, 1] <-> latents of zero mean and unit variance a channel.
-  torch::Tensor Normalise(const torch::Tensor& latents_BCHW) const;    // (z - mean) * scale
+  torch::Tensor Normalise(const torch::Tensor& latents_BCHW) const;  // (z - mean) * scale
   torch::Tensor Denormalise(const torch::Tensor& latents_BCHW) const;
-  torch::Tensor DecodeImages(const torch::Tensor& normalised_BCHW);    // clamped to [-1, 1]; without gradients
+  torch::Tensor DecodeImages(const torch::Tensor& normalised_BCHW);  // clamped to [-1, 1]; without gradients
 
   // Fine-tuning's loss of each observation (B): the prediction's squared error at given times and noise, averaged over
   // C, H, W and weighted as the objective says.
   torch::Tensor Loss(const torch::Tensor& normalised_BCHW, const Condition& condition, const torch::Tensor& timesteps_B,
                      const torch::Tensor& noise_BCHW);
 
-  // Normalised latents for each key; same numbers at any batch size within 1e-4, bit-identical at equal batching. Drop-out
-  // is off and no gradients are kept. ConfigError: GUIDANCE_UNTRAINED, and MakeSampler's.
+  // Normalised latents for each key; same numbers at any batch size within 1e-4, bit-identical at equal batching.
+  // Drop-out is off and no gradients are kept. ConfigError: GUIDANCE_UNTRAINED, and MakeSampler's.
   torch::Tensor Sample(const Condition& condition, const std::vector<SampleKey>& keys, const SamplerOptions& options);
   // The same from given start noise (B, C, H, W).
-  torch::Tensor SampleFrom(const Condition& condition, const torch::Tensor& noise_BCHW, const std::vector<SampleKey>& keys,
-                           const SamplerOptions& options);
+  torch::Tensor SampleFrom(const Condition& condition, const torch::Tensor& noise_BCHW,
+                           const std::vector<SampleKey>& keys, const SamplerOptions& options);
   // (B, C, H, W) standard normal, on the CPU: each item from its key's stream "noise".
   torch::Tensor StartNoise(const std::vector<SampleKey>& keys) const;
   // (C, H, W) of the latents.

@@ -34,7 +34,8 @@ std::unique_ptr<Sampler> MakeDdimSampler(const SamplerOptions& options, const No
 
 // The timesteps that `steps` sampling steps visit, descending: i * (noise_steps / steps) + 1, as Stable Diffusion and
 // diffusers ("leading" spacing with an offset of 1) have them. With a number that does not divide noise_steps the first
-// one lies below the noisiest. ConfigError (SAMPLER_STEPS) names the nearest number for which all are below noise_steps.
+// one lies below the noisiest. ConfigError (SAMPLER_STEPS) names the nearest number for which all are below
+// noise_steps.
 std::vector<int64_t> LeadingTimesteps(int64_t steps, int64_t noise_steps);
 
 }  // namespace genvinci
