@@ -5,4 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 ./scripts/setup.sh --tests --build dev
 ./scripts/check_layers
+# Two tests run at a time; threads of one that wait for each other would take the other's core.
+export OMP_NUM_THREADS=1
 ctest --test-dir build/dev --output-on-failure --parallel 2 "$@"

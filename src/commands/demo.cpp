@@ -20,9 +20,9 @@ struct Part {
   double share;
   double steps_per_minute;
 };
-constexpr Part kPretrain{0.08, 300};
-constexpr Part kAutoencoder{0.30, 450};
-constexpr Part kFinetune{0.52, 350};
+constexpr Part kPretrain{0.06, 200};
+constexpr Part kAutoencoder{0.29, 800};
+constexpr Part kFinetune{0.55, 300};
 
 class DemoRun {
  public:

@@ -26,7 +26,7 @@ TrainingOptions CpuTraining(int64_t steps, int64_t batch_size, double lr) {
   training.decay = "cosine";
   training.grad_clip = 1;
   training.weight_decay = 0.01;
-  training.ema_decay = 0.999;
+  training.ema_decay = 0.995;
   training.eval_steps = std::max<int64_t>(1, steps / 8);
   training.save_steps = training.eval_steps;
   return training;
@@ -57,7 +57,7 @@ PretrainOptions ResolvePretrain(const Json& given) {
   const std::string model = ModelOf(given);
   options.transformer = ModelPreset(model).transformer;
   if (IsForCpu(model)) {
-    options.training = CpuTraining(model == "tiny" ? 40 : 600, 32, 1e-3);
+    options.training = CpuTraining(model == "tiny" ? 40 : 1000, 16, 1e-3);
   } else {
     options.training = ReferenceTraining(20, 16);
     options.training.warmup_steps = 2000;
@@ -73,7 +73,7 @@ AutoencoderOptions ResolveAutoencoder(const Json& given) {
   AutoencoderOptions options;
   const std::string model = ModelOf(given);
   options.autoencoder = ModelPreset(model).autoencoder;
-  options.training = IsForCpu(model) ? CpuTraining(model == "tiny" ? 40 : 1500, 16, 2e-3) : ReferenceTraining(50, 4);
+  options.training = IsForCpu(model) ? CpuTraining(model == "tiny" ? 40 : 3000, 8, 2e-3) : ReferenceTraining(50, 4);
   FromJson(given, options, "");
   ApplyLength(given, options.training);
   RequireLength(options.training);
@@ -85,7 +85,7 @@ FinetuneOptions ResolveFinetune(const Json& given) {
   const std::string model = ModelOf(given);
   options.models = ModelPreset(model);
   if (IsForCpu(model)) {
-    options.training = CpuTraining(model == "tiny" ? 40 : 3000, 32, 1e-3);
+    options.training = CpuTraining(model == "tiny" ? 40 : 4000, 16, 1e-3);
     options.diffusion.objective = "v";
     options.diffusion.min_snr_gamma = 5;
     options.sampling.steps = 20;

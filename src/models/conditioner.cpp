@@ -69,6 +69,7 @@ class PooledConditioner : public ConditionerImpl {
     // No bias here nor in `score`: softmax takes away what is added to all positions.
     key_ = register_module("key", torch::nn::Linear(torch::nn::LinearOptions(hidden, hidden).bias(false)));
     value_ = register_module("value", torch::nn::Linear(hidden, hidden));
+    context_statistics_ = AddStatistics("context_statistics", config.context_tokens * hidden);
     attention_norm_ = register_module("attention_norm", torch::nn::LayerNorm(Width(hidden)));
     project_ = register_module("project", torch::nn::Linear(hidden, config.context_dim));
     mlp_norm_ = register_module("mlp_norm", torch::nn::LayerNorm(Width(config.context_dim)));
@@ -78,8 +79,21 @@ class PooledConditioner : public ConditionerImpl {
 
   void AddTime(const ConditionerConfig& config, int64_t hidden) {
     score_ = register_module("score", torch::nn::Linear(torch::nn::LinearOptions(hidden, 1).bias(false)));
+    time_statistics_ = AddStatistics("time_statistics", 2 * hidden);
     time_in_ = register_module("time_in", torch::nn::Linear(2 * hidden, config.time_dim));
     time_out_ = register_module("time_out", torch::nn::Linear(config.time_dim, config.time_dim));
+  }
+
+  // What all profiles share is many times what tells them apart; without this the UNet learns to ignore the genes.
+  torch::nn::BatchNorm1d AddStatistics(const char* name, int64_t width) {
+    return register_module(name, torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(width).affine(false)));
+  }
+
+  // Zero mean and unit variance over profiles. One profile has no statistics of its own: the running ones serve.
+  torch::Tensor Standardise(torch::nn::BatchNorm1d& statistics, const torch::Tensor& values_BF) const {
+    if (values_BF.size(0) > 1) return statistics(values_BF);
+    return torch::batch_norm(values_BF, {}, {}, statistics->running_mean, statistics->running_var, /*training=*/false,
+                             /*momentum=*/0, statistics->options.eps(), /*cudnn_enabled=*/true);
   }
 
   static torch::nn::LayerNormOptions Width(int64_t width) { return torch::nn::LayerNormOptions({width}); }
@@ -88,7 +102,8 @@ class PooledConditioner : public ConditionerImpl {
     const torch::Tensor queries_BQD = queries_.expand({hidden_BLD.size(0), -1, -1});
     const AttentionSettings settings{heads_, mask_B11L, 0.0};
     const torch::Tensor pooled = Attend(queries_BQD, key_(hidden_BLD), value_(hidden_BLD), settings);
-    const torch::Tensor context = project_(attention_norm_(pooled + queries_));
+    const torch::Tensor told_BQD = Standardise(context_statistics_, pooled.flatten(1)).view_as(pooled);
+    const torch::Tensor context = project_(attention_norm_(told_BQD + queries_));
     return context + mlp_out_(torch::silu(mlp_in_(mlp_norm_(context))));
   }
 
@@ -97,7 +112,8 @@ class PooledConditioner : public ConditionerImpl {
     const torch::Tensor share_B1L = real_B1L / real_B1L.sum(2, /*keepdim=*/true).clamp_min(1);
     const torch::Tensor scores_B1L = score_(hidden_BLD).transpose(1, 2) + mask_B11L.squeeze(1);
     const torch::Tensor weights_B2L = torch::cat({share_B1L, scores_B1L.softmax(2)}, 1);
-    return time_out_(torch::silu(time_in_(torch::matmul(weights_B2L, hidden_BLD).flatten(1))));
+    const torch::Tensor pooled_BF = torch::matmul(weights_B2L, hidden_BLD).flatten(1);
+    return time_out_(torch::silu(time_in_(Standardise(time_statistics_, pooled_BF))));
   }
 
   int64_t heads_;
@@ -105,6 +121,7 @@ class PooledConditioner : public ConditionerImpl {
   torch::nn::Linear key_{nullptr}, value_{nullptr}, project_{nullptr}, mlp_in_{nullptr}, mlp_out_{nullptr};
   torch::nn::Linear score_{nullptr}, time_in_{nullptr}, time_out_{nullptr};
   torch::nn::LayerNorm attention_norm_{nullptr}, mlp_norm_{nullptr};
+  torch::nn::BatchNorm1d context_statistics_{nullptr}, time_statistics_{nullptr};
 };
 
 }  // namespace

@@ -26,8 +26,8 @@ ModelOptions Small() {
   // All of the autoencoder works at a quarter of the resolution, where a convolution costs a sixteenth.
   options.autoencoder = {/*channels=*/3, /*base_channels=*/96, {1}, /*res_blocks=*/1, /*latent_channels=*/8,
                          /*space_to_depth=*/4, /*mid_attention=*/false};
-  options.unet = {/*latent_channels=*/8, /*model_channels=*/128, {1, 2}, /*res_blocks=*/1,
-                  /*attention_downsamples=*/{1, 2}, /*heads=*/4, /*context_dim=*/128, /*space_to_depth=*/2,
+  options.unet = {/*latent_channels=*/8, /*model_channels=*/96, {1, 2}, /*res_blocks=*/1,
+                  /*attention_downsamples=*/{2}, /*heads=*/4, /*context_dim=*/128, /*space_to_depth=*/2,
                   /*dropout=*/0};
   options.conditioner = {"pooled", /*context_tokens=*/8, /*context_dim=*/128, options.unet.TimeDim()};
   return options;
