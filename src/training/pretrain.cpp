@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/log.h"
 #include "genvinci/models/gene_transformer.h"
 #include "genvinci/tensor/device.h"
@@ -15,6 +16,8 @@
 
 namespace genvinci {
 namespace {
+
+using Lists = std::vector<std::vector<int32_t>>;
 
 GeneTransformerConfig ConfigFor(const PretrainOptions& options, const Vocabulary& vocabulary) {
   GeneTransformerConfig config = options.transformer;
@@ -35,7 +38,6 @@ class PretrainTask : public TrainingTask {
     transformer_->to(device_);
     for (const auto& tokens : data.train) lengths_.push_back(static_cast<int64_t>(tokens.size()));
     if (data.val.empty()) Log("{}: has no val part: the latest checkpoint counts as the best", options.dataset);
-    val_batches_ = ValBatches();
   }
 
   std::string kind() const override { return "mlm"; }
@@ -67,11 +69,26 @@ class PretrainTask : public TrainingTask {
 
   std::optional<Evaluation> Evaluate(int64_t) override {
     if (data_.val.empty()) return std::nullopt;
+    return Evaluation{Score(data_.val, "val"), "val_loss", /*higher_is_better=*/false};
+  }
+
+  // Of the test part, by the weights of the run's best checkpoint.
+  Json Test(const fs::path& run) {
+    const torch::NoGradGuard no_grad;
+    LoadTransformer(run, transformer_);
+    transformer_->eval();
+    return Score(data_.test, "test");
+  }
+
+ private:
+  // Loss and accuracy at masked positions, which are the same each time, and the frequency baselines at the same ones.
+  Json Score(const Lists& profiles, const std::string& part) {
     double loss = 0, hits = 0, count = 0;
     baseline_.Reset();
-    for (size_t b = 0; b < val_batches_.size(); ++b) {
+    const Batches batches = BatchesInOrderOfLength(profiles);
+    for (size_t b = 0; b < batches.size(); ++b) {
       const MaskedBatch batch =
-          Mask(data_.val, val_batches_[b], RandomStream(options_.common.seed, "val mask", {static_cast<int64_t>(b)}));
+          Mask(profiles, batches[b], RandomStream(options_.common.seed, part + " mask", {static_cast<int64_t>(b)}));
       const torch::Tensor logits_NV = Logits(batch);
       const torch::Tensor labels_N = batch.labels_N.to(device_);
       const auto n = static_cast<double>(labels_N.numel());
@@ -80,14 +97,13 @@ class PretrainTask : public TrainingTask {
       count += n;
       baseline_.Add(batch.labels_N, batch.ranks_N);
     }
-    Json metrics = {{"val_loss", loss / count}, {"val_accuracy", hits / count}};
+    Json metrics = {{part + "_loss", loss / count}, {part + "_accuracy", hits / count}};
     metrics.update(baseline_.Result());
-    metrics["val_tokens"] = static_cast<int64_t>(count);
-    return Evaluation{metrics, "val_loss", /*higher_is_better=*/false};
+    metrics[part + "_tokens"] = static_cast<int64_t>(count);
+    return metrics;
   }
 
- private:
-  MaskedBatch Mask(const std::vector<std::vector<int32_t>>& profiles, const std::vector<int64_t>& items,
+  MaskedBatch Mask(const Lists& profiles, const std::vector<int64_t>& items,
                    const torch::Generator& generator) const {
     std::vector<const std::vector<int32_t>*> lists;
     for (const int64_t item : items) lists.push_back(&profiles[static_cast<size_t>(item)]);
@@ -101,11 +117,11 @@ class PretrainTask : public TrainingTask {
   }
 
   // By length, so that little is padded.
-  Batches ValBatches() const {
-    std::vector<int64_t> order(data_.val.size());
+  Batches BatchesInOrderOfLength(const Lists& profiles) const {
+    std::vector<int64_t> order(profiles.size());
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-      return data_.val[static_cast<size_t>(a)].size() < data_.val[static_cast<size_t>(b)].size();
+      return profiles[static_cast<size_t>(a)].size() < profiles[static_cast<size_t>(b)].size();
     });
     Batches batches;
     for (size_t i = 0; i < order.size(); ++i) {
@@ -122,7 +138,6 @@ class PretrainTask : public TrainingTask {
   GeneTransformer transformer_;
   FrequencyBaseline baseline_;
   std::vector<int64_t> lengths_;
-  Batches val_batches_;
 };
 
 }  // namespace
@@ -133,7 +148,13 @@ Json Pretrain(const PretrainOptions& options) {
   TrainingRun run = OpenTrainingRun(identity, options.common, options.training);
   at::manual_seed(StreamKey(options.common.seed, "init"));
   PretrainTask task(options, data);
-  return Trainer(task, run, identity, options.common, options.training).Run();
+  Json result = Trainer(task, run, identity, options.common, options.training).Run();
+  if (data.test.empty()) return result;
+  const fs::path& folder = run.folder.path();
+  result["test"] = task.Test(folder);
+  WriteJson(folder / "test.json", result["test"]);
+  Log("test part, by the best checkpoint: {}", result["test"].dump());
+  return result;
 }
 
 }  // namespace genvinci

@@ -53,7 +53,7 @@ void Cut(const fs::path& source, int64_t max_tokens, Lists& lists) {
 }
 
 PretrainData FromTokenFolders(const PretrainOptions& options, const fs::path& train, const fs::path& val) {
-  PretrainData data{FolderName(fs::path(options.dataset)), Vocabulary::Open(options.vocabulary), {}, {}, {}, {}};
+  PretrainData data{FolderName(fs::path(options.dataset)), Vocabulary::Open(options.vocabulary), {}, {}, {}, {}, {}};
   data.train = ReadTokenDataset(train, data.vocabulary.size()).tokens;
   if (!options.lengths_file.empty()) CheckLengths(options.lengths_file, data.train);
   Cut(train, options.transformer.max_tokens, data.train);
@@ -70,7 +70,7 @@ PretrainData FromDataset(const PretrainOptions& options) {
     throw ConfigError("CONFIG_LENGTHS", "lengths_file: {}: belongs to a .dataset folder, but {} is none",
                       options.lengths_file, options.dataset);
   const Dataset dataset = Dataset::Open(options.dataset);
-  PretrainData data{FolderName(dataset.path()), Vocabulary::Open(options.vocabulary), {}, {}, {}, {}};
+  PretrainData data{FolderName(dataset.path()), Vocabulary::Open(options.vocabulary), {}, {}, {}, {}, {}};
   TokenizedDataset tokenized = TokenizeDataset(dataset, data.vocabulary, options.transformer.max_tokens);
   Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
   for (const int64_t i : dataset.Indices(Split::kTrain)) {
@@ -78,6 +78,7 @@ PretrainData FromDataset(const PretrainOptions& options) {
     data.train_names.push_back(dataset.obs_name(i));
   }
   for (const int64_t i : dataset.Indices(Split::kVal)) data.val.push_back(tokenized.tokens[static_cast<size_t>(i)]);
+  for (const int64_t i : dataset.Indices(Split::kTest)) data.test.push_back(tokenized.tokens[static_cast<size_t>(i)]);
   data.facts = {{"dataset_fingerprint", dataset.fingerprint()}, {"coverage", tokenized.coverage.ToJson()}};
   return data;
 }

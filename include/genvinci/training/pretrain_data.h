@@ -13,7 +13,7 @@ namespace genvinci {
 struct PretrainData {
   std::string name;  // of the run's folder
   Vocabulary vocabulary;
-  std::vector<std::vector<int32_t>> train, val;
+  std::vector<std::vector<int32_t>> train, val, test;
   std::vector<std::string> train_names;  // obs_names; empty for .dataset folders
   Json facts;                            // fingerprints and counts
 };
