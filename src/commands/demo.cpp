@@ -70,7 +70,8 @@ class DemoRun {
     given["common"] = Common((root_ / "output" / name_ / kind / "demo").string());
     given["dataset"] = Dataset();
     given["model"] = options_.model;
-    given["training"] = {{"max_steps", steps}, {"max_minutes", minutes}};
+    const int64_t every = std::max<int64_t>(1, steps / 3);  // evaluating takes its share of the minutes
+    given["training"] = {{"max_steps", steps}, {"max_minutes", minutes}, {"eval_steps", every}, {"save_steps", every}};
     const Json result = command == "pretrain"      ? Pretrain(ResolvePretrain(given))
                         : command == "autoencoder" ? TrainAutoencoder(ResolveAutoencoder(given))
                                                    : Finetune(ResolveFinetune(given));
