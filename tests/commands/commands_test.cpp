@@ -8,6 +8,7 @@
 
 #include "genvinci/core/files.h"
 #include "genvinci/core/json.h"
+#include "genvinci/core/text.h"
 #include "genvinci/io/h5ad.h"
 #include "genvinci/io/image.h"
 #include "core/temp_folder.h"
