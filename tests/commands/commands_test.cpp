@@ -186,12 +186,17 @@ TEST_F(E2eBadInput, MouseAndUnknownGenes) {
 TEST_F(E2eBadInput, MissingAndCorruptImages) {
   MakeInput(folder_.path());
   fs::remove(folder_.path() / "in/images/spot3.png");
-  EXPECT_EQ(Run(kPrepare).code, 66);
+  const Outcome missing = Run(kPrepare);
+  EXPECT_EQ(missing.code, 0) << missing.err;
+  EXPECT_THAT(missing.err, HasSubstr("1 of 24 observations have no image and are dropped"));
+  fs::remove_all(folder_.path() / "dataset/d");
   std::ofstream(folder_.path() / "in/images/spot3.png") << "\x89PNG\r\n\x1a\n and no more";
   const Outcome corrupt = Run(kPrepare);
   EXPECT_EQ(corrupt.code, 65) << corrupt.err;
   EXPECT_THAT(LastLine(corrupt.err), HasSubstr("spot3.png"));
   EXPECT_FALSE(fs::exists(folder_.path() / "dataset/d"));
+  fs::remove_all(folder_.path() / "in/images");
+  ExpectError(Run(kPrepare), 66, "IMAGE_MISSING", "in/images");
 }
 
 TEST_F(E2eBadInput, OutputThatExists) {

@@ -75,8 +75,10 @@ TEST_F(PooledConditioner, PaddingChangesNothing) {
   EXPECT_LT(RelativeDifference(padded.time_BT, plain.time_BT), 1e-5);
 }
 
+// In training a profile is seen against its batch; in use it stands alone.
 TEST_F(PooledConditioner, EveryRealPositionCounts) {
   const torch::NoGradGuard no_grad;
+  model->eval();
   const Condition plain = model->forward(hidden, tokens);
   torch::Tensor changed = hidden.clone();
   changed[0][3] += 1;
@@ -84,6 +86,21 @@ TEST_F(PooledConditioner, EveryRealPositionCounts) {
   EXPECT_GT(RelativeDifference(other.context_BLD[0], plain.context_BLD[0]), 1e-4);
   EXPECT_GT(RelativeDifference(other.time_BT[0], plain.time_BT[0]), 1e-4);
   EXPECT_LT(RelativeDifference(other.context_BLD[1], plain.context_BLD[1]), 1e-6);
+}
+
+TEST_F(PooledConditioner, HearsSmallDifferencesBetweenProfiles) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor one = torch::randn({1, 5, 16});
+  const torch::Tensor nearly_equal = torch::cat({one, one + 1e-2 * torch::randn({1, 5, 16})});
+  const torch::Tensor tokens_BL = torch::full({2, 5}, 2, torch::kInt64);
+  const Condition condition = model->forward(nearly_equal, tokens_BL);
+  EXPECT_GT(RelativeDifference(condition.context_BLD[0], condition.context_BLD[1]), 0.1);
+  EXPECT_GT(RelativeDifference(condition.time_BT[0], condition.time_BT[1]), 0.1);
+}
+
+TEST_F(PooledConditioner, TrainsOnABatchOfOne) {
+  const Condition condition = model->forward(hidden.slice(0, 0, 1), tokens.slice(0, 0, 1));
+  EXPECT_TRUE(condition.context_BLD.isfinite().all().item<bool>());
 }
 
 TEST_F(PooledConditioner, AnEmptyProfileStaysFinite) {
