@@ -3,6 +3,8 @@
 # spatial blocks validates, C5 tests and is read once. The gene transformer is pretrained on the sections of six other
 # patients. Everything lands in --output (default output/her2st_run); the table and the picture also in docs/results/her2st.
 #
+# A second call goes on with the first step that is not done; remove the run's folder to start anew.
+#
 # Usage: scripts/her2st.sh [DATA]      DATA: folder with her2st/ and her2st_counts/ (README.md names the public record)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,25 +14,38 @@ data=$(realpath "${1:-${GENVINCI_REAL_DATA:-../shared/data}}")
 genvinci=$PWD/build/release/bin/genvinci
 run=${OUTPUT:-output/her2st_run}
 mkdir -p "$run"
-start=$(date +%s)
+[ -f "$run/started" ] || date +%s > "$run/started"
+start=$(cat "$run/started")
+# once FOLDER COMMAND...: unless the folder, which appears when its command has got somewhere, is there.
+once() {
+  local folder=$1
+  shift
+  [ -e "$folder" ] || "$@"
+}
 step() { printf '\n==> %s (minute %d)\n' "$*" $((($(date +%s) - start) / 60)) >&2; }
 
 step "expression of six other patients, patient H unseen"
-"$genvinci" prepare --technology st --input "$data/her2st_counts" --no_images --split patient --val_values G \
+once "$run/dataset/her2st_counts" \
+  "$genvinci" prepare --technology st --input "$data/her2st_counts" --no_images --split patient --val_values G \
   --test_values H --output "$run/dataset/her2st_counts"
 step "sections C2-C5"
-"$genvinci" prepare --technology st --input "$data/her2st" --patch_size 224 --img_size 64 --split section \
+once "$run/dataset/her2st" \
+  "$genvinci" prepare --technology st --input "$data/her2st" --patch_size 224 --img_size 64 --split section \
   --test_values C5 --val_fraction 0.1 --output "$run/dataset/her2st"
 
 step "pretraining"
-"$genvinci" pretrain --config configs/her2st_pretrain.json --dataset "$run/dataset/her2st_counts" --output "$run/mlm"
+once "$run/mlm/best" \
+  "$genvinci" pretrain --config configs/her2st_pretrain.json --dataset "$run/dataset/her2st_counts" --output "$run/mlm"
 step "autoencoder"
-"$genvinci" autoencoder --config configs/her2st_autoencoder.json --dataset "$run/dataset/her2st" --output "$run/autoencoder"
+once "$run/autoencoder/best" \
+  "$genvinci" autoencoder --config configs/her2st_autoencoder.json --dataset "$run/dataset/her2st" --output "$run/autoencoder"
 step "fine-tuning"
-"$genvinci" finetune --config configs/her2st_finetune.json --dataset "$run/dataset/her2st" --pretrain_mlm_path "$run/mlm" \
+once "$run/ldm/best" \
+  "$genvinci" finetune --config configs/her2st_finetune.json --dataset "$run/dataset/her2st" --pretrain_mlm_path "$run/mlm" \
   --autoencoder_path "$run/autoencoder" --img_size 64 --output "$run/ldm"
 step "drawing the test section"
-"$genvinci" generate --config configs/her2st_generate.json --dataset "$run/dataset/her2st" --checkpoint "$run/ldm" \
+once "$run/generated" \
+  "$genvinci" generate --config configs/her2st_generate.json --dataset "$run/dataset/her2st" --checkpoint "$run/ldm" \
   --output "$run/generated"
 step "scores"
 "$genvinci" evaluate --generated "$run/generated"

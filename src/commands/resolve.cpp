@@ -57,7 +57,7 @@ PretrainOptions ResolvePretrain(const Json& given) {
   const std::string model = ModelOf(given);
   options.transformer = ModelPreset(model).transformer;
   if (IsForCpu(model)) {
-    options.training = CpuTraining(model == "tiny" ? 40 : 1000, 16, 1e-3);
+    options.training = CpuTraining(model == "tiny" ? 40 : 1000, 16, 5e-4);
   } else {
     options.training = ReferenceTraining(20, 16);
     options.training.warmup_steps = 2000;

@@ -47,6 +47,9 @@ class GenvinciConditioner : public ConditionerImpl {
   torch::nn::Linear dim_linear_{nullptr}, time_linear_{nullptr};
 };
 
+// Profiles pooled from an untrained or hardly trained transformer differ by less than a thousandth.
+constexpr double kStatisticsEps = 1e-9;
+
 // Learned queries attend over the positions that hold a gene; so does the time path. Padding changes nothing.
 class PooledConditioner : public ConditionerImpl {
  public:
@@ -86,7 +89,7 @@ class PooledConditioner : public ConditionerImpl {
 
   // What all profiles share is many times what tells them apart; without this the UNet learns to ignore the genes.
   torch::nn::BatchNorm1d AddStatistics(const char* name, int64_t width) {
-    return register_module(name, torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(width).affine(false)));
+    return register_module(name, torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(width).affine(false).eps(kStatisticsEps)));
   }
 
   // Zero mean and unit variance over profiles. One profile has no statistics of its own: the running ones serve.

@@ -35,6 +35,7 @@ class PretrainTask : public TrainingTask {
         config_(ConfigFor(options, data.vocabulary)),
         transformer_(config_),
         baseline_(data.train, config_.vocabulary_size) {
+    StartFromFrequencies();
     transformer_->to(device_);
     for (const auto& tokens : data.train) lengths_.push_back(static_cast<int64_t>(tokens.size()));
     if (data.val.empty()) Log("{}: has no val part: the latest checkpoint counts as the best", options.dataset);
@@ -81,6 +82,13 @@ class PretrainTask : public TrainingTask {
   }
 
  private:
+  // With a bias of zero the first hundreds of steps only learn how common each gene is, and on the way all profiles come
+  // to look the same to the network.
+  void StartFromFrequencies() {
+    const torch::NoGradGuard no_grad;
+    transformer_->named_parameters()["cls.predictions.bias"].copy_(baseline_.log_frequency_V());
+  }
+
   // Loss and accuracy at masked positions, which are the same each time, and the frequency baselines at the same ones.
   Json Score(const Lists& profiles, const std::string& part) {
     double loss = 0, hits = 0, count = 0;

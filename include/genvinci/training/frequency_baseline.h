@@ -21,6 +21,8 @@ class FrequencyBaseline {
   // the mean -log p, and the share of tokens that are the likeliest one.
   Json Result() const;
   void Reset();
+  // log p of each token over all ranks, (vocabulary).
+  const torch::Tensor& log_frequency_V() const { return log_p_V_; }
 
  private:
   torch::Tensor BinOf(const torch::Tensor& ranks_N) const;
