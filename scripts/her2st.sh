@@ -34,13 +34,13 @@ once "$run/dataset/her2st" \
   --test_values C5 --val_fraction 0.1 --output "$run/dataset/her2st"
 
 step "pretraining"
-once "$run/mlm/best" \
+once "$run/mlm/checkpoints/best" \
   "$genvinci" pretrain --config configs/her2st_pretrain.json --dataset "$run/dataset/her2st_counts" --output "$run/mlm"
 step "autoencoder"
-once "$run/autoencoder/best" \
+once "$run/autoencoder/checkpoints/best" \
   "$genvinci" autoencoder --config configs/her2st_autoencoder.json --dataset "$run/dataset/her2st" --output "$run/autoencoder"
 step "fine-tuning"
-once "$run/ldm/best" \
+once "$run/ldm/checkpoints/best" \
   "$genvinci" finetune --config configs/her2st_finetune.json --dataset "$run/dataset/her2st" --pretrain_mlm_path "$run/mlm" \
   --autoencoder_path "$run/autoencoder" --img_size 64 --output "$run/ldm"
 step "drawing the test section"
