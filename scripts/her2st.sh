@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 data=$(realpath "${1:-${GENVINCI_REAL_DATA:-../shared/data}}")
 [ -d "$data/her2st" ] || { echo "her2st.sh: $data/her2st is missing: give the data's folder" >&2; exit 66; }
 ./scripts/setup.sh --build release
-genvinci=$PWD/build/release/bin/genvinci
+genvinci=build/release/bin/genvinci
 run=${OUTPUT:-output/her2st_run}
 mkdir -p "$run"
 [ -f "$run/started" ] || date +%s > "$run/started"
