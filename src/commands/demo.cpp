@@ -21,8 +21,8 @@ struct Part {
   double steps_per_minute;
 };
 constexpr Part kPretrain{0.06, 200};
-constexpr Part kAutoencoder{0.29, 800};
-constexpr Part kFinetune{0.55, 300};
+constexpr Part kAutoencoder{0.22, 780};
+constexpr Part kFinetune{0.58, 1300};
 
 class DemoRun {
  public:
@@ -70,7 +70,7 @@ class DemoRun {
     given["common"] = Common((root_ / "output" / name_ / kind / "demo").string());
     given["dataset"] = Dataset();
     given["model"] = options_.model;
-    const int64_t every = std::max<int64_t>(1, steps / 3);  // evaluating takes its share of the minutes
+    const int64_t every = std::max<int64_t>(1, (steps + 1) / 2);  // evaluating takes its share of the minutes
     given["training"] = {{"max_steps", steps}, {"max_minutes", minutes}, {"eval_steps", every}, {"save_steps", every}};
     const Json result = command == "pretrain"      ? Pretrain(ResolvePretrain(given))
                         : command == "autoencoder" ? TrainAutoencoder(ResolveAutoencoder(given))
@@ -80,15 +80,11 @@ class DemoRun {
 
   Json Score(const std::string& ldm) {
     Log("demo 5/6: drawing {} images for each profile of the test part", options_.num_samples);
-    GenerateOptions generate;
-    FromJson({{"common", Common((fs::path(ldm) / "generated").string())},
-              {"dataset", Dataset()},
-              {"checkpoint", ldm},
-              {"num_samples", options_.num_samples},
-              {"batch_size", 32},
-              {"sampling", {{"steps", 20}, {"guidance", 2.0}}}},
-             generate, "");
-    const Json generated = Generate(generate);
+    const Json generated = Generate(ResolveGenerate({{"common", Common((fs::path(ldm) / "generated").string())},
+                                                     {"dataset", Dataset()},
+                                                     {"checkpoint", ldm},
+                                                     {"num_samples", options_.num_samples},
+                                                     {"batch_size", 32}}));
     Log("demo 6/6: scores");
     EvaluateOptions evaluate;
     FromJson({{"common", Common("")}, {"generated", generated.at("output")}}, evaluate, "");

@@ -41,7 +41,7 @@ const std::map<std::string, Run> kCommands = {
     {"pretrain", [](const Json& given) { return Start(Pretrain, ResolvePretrain(given)); }},
     {"autoencoder", [](const Json& given) { return Start(TrainAutoencoder, ResolveAutoencoder(given)); }},
     {"finetune", [](const Json& given) { return Start(Finetune, ResolveFinetune(given)); }},
-    {"generate", [](const Json& given) { return Start(Generate, Resolve<GenerateOptions>(given)); }},
+    {"generate", [](const Json& given) { return Start(Generate, ResolveGenerate(given)); }},
     {"evaluate", [](const Json& given) { return Start(Evaluate, Resolve<EvaluateOptions>(given)); }},
     {"inspect", [](const Json& given) { return Start(Inspect, Resolve<InspectOptions>(given)); }},
     {"demo", [](const Json& given) { return Start(Demo, Resolve<DemoOptions>(given)); }},

@@ -170,7 +170,8 @@ void RunFolder::WriteRunJson(const std::string& command, const Json& options, co
   Json run = {{"command", command},  {"command_line", CommandLine()},
               {"version", kVersion}, {"build", BuildInfo()},
               {"host", HostName()},  {"started", LocalTime("%Y-%m-%dT%H:%M:%S%z")}};
-  if (options.contains("seed")) run["seed"] = options["seed"];
+  const Json common = options.value("common", Json::object());
+  if (common.contains("seed")) run["seed"] = common["seed"];
   run["options"] = options;
   run["facts"] = facts;
   const fs::path path = path_ / "run.json";

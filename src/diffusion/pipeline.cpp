@@ -4,6 +4,7 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/nn/memory_format.h"
+#include "genvinci/tensor/eval_guard.h"
 #include "genvinci/tensor/random.h"
 
 namespace genvinci {
@@ -32,21 +33,6 @@ PipelineConfig Checked(const PipelineConfig& config) {
   }
   return config;
 }
-
-// Drop-out and batch statistics off while it lives.
-class EvalGuard {
- public:
-  explicit EvalGuard(torch::nn::Module& module) : module_(module), was_training_(module.is_training()) {
-    module_.eval();
-  }
-  ~EvalGuard() { module_.train(was_training_); }
-  EvalGuard(const EvalGuard&) = delete;
-  EvalGuard& operator=(const EvalGuard&) = delete;
-
- private:
-  torch::nn::Module& module_;
-  bool was_training_;
-};
 
 torch::Tensor Channels(const torch::Tensor& values_C) { return values_C.view({1, -1, 1, 1}); }
 

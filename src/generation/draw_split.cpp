@@ -96,13 +96,26 @@ class SplitDrawing {
       observations.push_back(Observation(item));
       keys.push_back({job_.options.common.seed, Observation(item), item % samples_});
     }
-    const Condition condition = pipeline->Encode(job_.TokensOf(observations));
+    const Condition condition = ConditionOf(observations);
     const torch::Tensor noise_BCHW = noise_ ? FileNoise(first, end) : pipeline->StartNoise(keys);
     const torch::Tensor latents_BCHW = pipeline->SampleFrom(condition, noise_BCHW, keys, job_.options.sampling);
     CheckFinite(latents_BCHW, first);
     if (latents_.defined()) latents_.slice(0, first, end).copy_(latents_BCHW);
     const torch::Tensor images_BCHW = pipeline->DecodeImages(latents_BCHW);
     for (int64_t item = first; item < end; ++item) WriteSample(item, TensorToImage(images_BCHW[item - first]));
+  }
+
+  // Samples of one observation are neighbours: each profile is encoded once.
+  Condition ConditionOf(const std::vector<int64_t>& observations) const {
+    std::vector<int64_t> distinct, rows;
+    for (const int64_t i : observations) {
+      if (distinct.empty() || distinct.back() != i) distinct.push_back(i);
+      rows.push_back(static_cast<int64_t>(distinct.size()) - 1);
+    }
+    Pipeline pipeline = job_.loaded.pipeline;
+    const Condition condition = pipeline->Encode(job_.TokensOf(distinct));
+    const torch::Tensor rows_B = torch::tensor(rows, torch::kInt64).to(condition.context_BLD.device());
+    return {condition.context_BLD.index_select(0, rows_B), condition.time_BT.index_select(0, rows_B)};
   }
 
   torch::Tensor FileNoise(int64_t first, int64_t end) const {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "genvinci/core/log.h"
 #include "genvinci/core/progress.h"
 #include "genvinci/core/signals.h"
 #include "genvinci/core/version.h"
@@ -45,7 +46,9 @@ Json ExtractSplit(const GenerationJob& job, Split split, const fs::path& folder)
   const std::vector<int64_t> observations = job.ObservationsOf(split);
   StagedFolder staged(folder);
   Pipeline pipeline = job.loaded.pipeline;
-  DenseArray gene_embeddings, text_embeddings;
+  if (!pipeline->unet->config().HasAttention())
+    Warn("text_embs: this checkpoint's UNet has no attention, so they are as they were before training; use time_embs");
+  DenseArray gene_embeddings, text_embeddings, time_embeddings;
   const torch::NoGradGuard no_grad;
   Progress progress("embedding profiles", static_cast<int64_t>(observations.size()), "profiles");
   const auto batch = static_cast<size_t>(job.options.batch_size);
@@ -55,12 +58,15 @@ Json ExtractSplit(const GenerationJob& job, Split split, const fs::path& folder)
     const torch::Tensor tokens_BL = job.TokensOf({observations.begin() + first, observations.begin() + end});
     const torch::Tensor hidden_BLD = pipeline->transformer->forward(tokens_BL);
     AppendRows(MeanOverPositions(hidden_BLD, tokens_BL, pipeline->conditioner->needs_full_length()), gene_embeddings);
-    AppendRows(pipeline->conditioner->forward(hidden_BLD, tokens_BL).context_BLD.mean(1), text_embeddings);
+    const Condition condition = pipeline->conditioner->forward(hidden_BLD, tokens_BL);
+    AppendRows(condition.context_BLD.mean(1), text_embeddings);
+    AppendRows(condition.time_BT, time_embeddings);
     progress.Add(static_cast<int64_t>(end - first));
   }
   H5adWriter writer(staged.path() / "embeddings.h5ad", ObsOf(job.dataset, observations, split), DataFrame());
   writer.SetObsm("gf_embs", gene_embeddings);
   writer.SetObsm("text_embs", text_embeddings);
+  writer.SetObsm("time_embs", time_embeddings);
   for (size_t i = 0; i < observations.size(); ++i) writer.AppendDense({});
   writer.Finish();
   const Json description = {{"version", kVersion},

@@ -60,10 +60,13 @@ std::string FolderName(const fs::path& path) {
   return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
 }
 
+fs::path RunNamed(const GenerateOptions& options) {
+  return ResolveRun(FolderName(fs::path(options.dataset)), "ldm", options.checkpoint);
+}
+
 GenerationJob Open(const GenerateOptions& options) {
   const Dataset dataset = Dataset::Open(options.dataset);
-  const fs::path run = ResolveRun(FolderName(dataset.path()), "ldm", options.checkpoint);
-  LoadedPipeline loaded = LoadPipeline(run, OpenDevice(options.common.device));
+  LoadedPipeline loaded = LoadPipeline(RunNamed(options), OpenDevice(options.common.device));
   const PipelineConfig& config = loaded.pipeline->config();
   if (dataset.has_images() && dataset.info().channels.size() != config.channels.size()) {
     throw DataError("GENERATE_CHANNELS",
@@ -93,6 +96,13 @@ std::vector<int64_t> GenerationJob::ObservationsOf(Split split) const {
   const auto limit = static_cast<size_t>(options.limit);
   if (limit > 0 && observations.size() > limit) observations.resize(limit);
   return observations;
+}
+
+SamplerOptions SamplingOf(const GenerateOptions& options) {
+  const Json state = Checkpoint::Open(RunNamed(options)).RequireKind("ldm");
+  SamplerOptions sampling;
+  if (state.contains("sampling")) FromJson(state["sampling"], sampling, "sampling");
+  return sampling;
 }
 
 Json Generate(const GenerateOptions& options) {

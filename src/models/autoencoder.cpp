@@ -73,10 +73,26 @@ class MiddleImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Middle);
 
+// Layers of several kinds that run in turn; each is registered under its own name by whoever adds it.
+class LayersInTurn : public torch::nn::Module {
+ protected:
+  template <typename Layer>
+  void Add(Layer layer) {
+    layers_.push_back([layer](const torch::Tensor& x) mutable { return layer(x); });
+  }
+  torch::Tensor RunLayers(torch::Tensor x_BCHW) const {
+    for (const auto& layer : layers_) x_BCHW = layer(x_BCHW);
+    return x_BCHW;
+  }
+
+ private:
+  std::vector<std::function<torch::Tensor(const torch::Tensor&)>> layers_;
+};
+
 }  // namespace
 
 // (B, channels * s * s, H / s, W / s) -> mean and log-variance (B, 2 * latent, h, w).
-class AutoencoderEncoderImpl : public torch::nn::Module {
+class AutoencoderEncoderImpl : public LayersInTurn {
  public:
   explicit AutoencoderEncoderImpl(const AutoencoderConfig& config) {
     int64_t channels = config.base_channels;
@@ -97,25 +113,17 @@ class AutoencoderEncoderImpl : public torch::nn::Module {
   }
 
   torch::Tensor forward(const torch::Tensor& x_BCHW) {
-    torch::Tensor h = conv_in_(x_BCHW);
-    for (const auto& layer : layers_) h = layer(h);
-    return conv_out_(torch::silu(norm_out_(middle_(h))));
+    return conv_out_(torch::silu(norm_out_(middle_(RunLayers(conv_in_(x_BCHW))))));
   }
 
  private:
-  template <typename Layer>
-  void Add(Layer layer) {
-    layers_.push_back([layer](const torch::Tensor& x) mutable { return layer(x); });
-  }
-
   torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
-  std::vector<std::function<torch::Tensor(const torch::Tensor&)>> layers_;
   Middle middle_{nullptr};
   torch::nn::GroupNorm norm_out_{nullptr};
 };
 
 // (B, latent, h, w) -> (B, channels * s * s, H / s, W / s). Levels are numbered from the finest, and run backwards.
-class AutoencoderDecoderImpl : public torch::nn::Module {
+class AutoencoderDecoderImpl : public LayersInTurn {
  public:
   explicit AutoencoderDecoderImpl(const AutoencoderConfig& config) {
     int64_t channels = config.base_channels * config.channel_mult.back();
@@ -134,19 +142,11 @@ class AutoencoderDecoderImpl : public torch::nn::Module {
   }
 
   torch::Tensor forward(const torch::Tensor& z_BCHW) {
-    torch::Tensor h = middle_(conv_in_(z_BCHW));
-    for (const auto& layer : layers_) h = layer(h);
-    return conv_out_(torch::silu(norm_out_(h)));
+    return conv_out_(torch::silu(norm_out_(RunLayers(middle_(conv_in_(z_BCHW))))));
   }
 
  private:
-  template <typename Layer>
-  void Add(Layer layer) {
-    layers_.push_back([layer](const torch::Tensor& x) mutable { return layer(x); });
-  }
-
   torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
-  std::vector<std::function<torch::Tensor(const torch::Tensor&)>> layers_;
   Middle middle_{nullptr};
   torch::nn::GroupNorm norm_out_{nullptr};
 };

@@ -73,7 +73,7 @@ UNetImpl::UNetImpl(const UNetConfig& config) : config_(config) {
   const int64_t lowest = skip_channels.back();
   middle_ = register_module("middle_block", std::make_shared<UNetStageImpl>());
   middle_->AddResBlock(config, lowest, lowest);
-  middle_->Add(SpatialTransformer(lowest, config.context_dim, config.heads));
+  if (config.mid_attention) middle_->Add(SpatialTransformer(lowest, config.context_dim, config.heads));
   middle_->AddResBlock(config, lowest, lowest);
   const int64_t highest = AddOutput(skip_channels, lowest);
   out_norm_ = RegisterAt(*this, "out.0", MakeGroupNorm(highest, kResBlockEps));

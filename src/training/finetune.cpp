@@ -13,6 +13,7 @@
 #include "genvinci/training/image_grid.h"
 #include "genvinci/training/latent_store.h"
 #include "genvinci/training/pretrain_data.h"
+#include "genvinci/training/profile_store.h"
 #include "genvinci/training/tasks.h"
 #include "genvinci/training/trainer.h"
 
@@ -54,6 +55,19 @@ void RequireSampling(const FinetuneOptions& options, const PipelineImpl& pipelin
                       options.sampling.guidance);
 }
 
+// Left-out tokens are zeros, which the reference's conditioner does not read: it takes every position as it is.
+void RequireGeneDropout(const FinetuneOptions& options) {
+  if (options.gene_dropout > 0 && options.freeze_transformer && options.models.conditioner.kind == "genvinci")
+    throw ConfigError("FINETUNE_GENE_DROPOUT",
+                      "gene_dropout: {} has no effect on the genvinci conditioner behind a frozen transformer: set "
+                      "gene_dropout 0 or freeze_transformer false",
+                      options.gene_dropout);
+}
+
+void Freeze(torch::nn::Module& module) {
+  for (auto& parameter : module.parameters()) parameter.set_requires_grad(false);
+}
+
 Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t img_size, const torch::Device& device) {
   const std::string name = FolderName(dataset.path());
   if (options.autoencoder_path.empty())
@@ -71,6 +85,7 @@ Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t 
   at::manual_seed(StreamKey(options.common.seed, "init"));
   start.pipeline = Pipeline(config);
   RequireSampling(options, *start.pipeline);
+  RequireGeneDropout(options);
   const torch::NoGradGuard no_grad;
   const NamedTensors from = StateOf(*autoencoder.autoencoder, "");
   const NamedTensors to = StateOf(*start.pipeline->autoencoder, "");
@@ -82,7 +97,8 @@ Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t 
     start.sources["transformer"] = LoadTransformer(*pretraining, start.pipeline->transformer).path().string();
   else
     Log("pretrain_mlm_path is empty: the gene transformer starts from scratch");
-  for (auto& parameter : start.pipeline->autoencoder->parameters()) parameter.set_requires_grad(false);
+  Freeze(*start.pipeline->autoencoder);
+  if (options.freeze_transformer) Freeze(*start.pipeline->transformer);
   start.pipeline->to(device);
   TokenizedDataset tokenized = TokenizeDataset(dataset, start.vocabulary, config.models.transformer.max_tokens);
   Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
@@ -94,16 +110,6 @@ Lists Select(const Lists& tokens, const std::vector<int64_t>& observations) {
   Lists selected;
   for (const int64_t i : observations) selected.push_back(tokens[static_cast<size_t>(i)]);
   return selected;
-}
-
-// Leaves out a share of the tokens; one stays at least.
-std::vector<int32_t> DropGenes(const std::vector<int32_t>& tokens, double share, torch::Generator generator) {
-  const torch::Tensor draws = torch::rand({static_cast<int64_t>(tokens.size())}, generator);
-  std::vector<int32_t> kept;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (draws.data_ptr<float>()[i] >= share) kept.push_back(tokens[i]);
-  }
-  return kept.empty() ? std::vector<int32_t>{tokens[0]} : kept;
 }
 
 Condition Rolled(const Condition& condition) {
@@ -123,9 +129,9 @@ class FinetuneTask : public TrainingTask {
         train_(std::move(data.train)),
         val_(std::move(data.val)),
         val_NCHW_(data.val_NCHW),
-        latents_(pipeline_->autoencoder, data.train_NCHW, device_) {
-    train_tokens_ = Select(start.tokens, train_);
-    val_tokens_ = Select(start.tokens, val_);
+        latents_(pipeline_->autoencoder, data.train_NCHW, device_),
+        train_profiles_(pipeline_, Select(start.tokens, train_), options.freeze_transformer),
+        val_profiles_(pipeline_, Select(start.tokens, val_), options.freeze_transformer) {
     val_latents_NCHW_ = EncodeVal();
     const torch::Tensor order = torch::randperm(static_cast<int64_t>(val_.size()),
                                                 RandomStream(options.common.seed, "val order"), torch::kInt64);
@@ -176,7 +182,7 @@ class FinetuneTask : public TrainingTask {
                                         .to(device_);
       const torch::Tensor latents_BCHW = val_latents_NCHW_.index_select(0, Positions(items)).to(device_);
       const torch::Tensor noise_BCHW = ValNoise(items).to(device_);
-      const Condition condition = pipeline_->Encode(pipeline_->PadTokens(Select(val_tokens_, items)));
+      const Condition condition = val_profiles_.Encode(items);
       loss += pipeline_->Loss(latents_BCHW, condition, times_B, noise_BCHW).sum().item<double>();
       shuffled += pipeline_->Loss(latents_BCHW, Rolled(condition), times_B, noise_BCHW).sum().item<double>();
     }
@@ -189,11 +195,7 @@ class FinetuneTask : public TrainingTask {
 
  private:
   Condition TrainCondition(const std::vector<int64_t>& items, const torch::Generator& generator) {
-    Lists lists = Select(train_tokens_, items);
-    if (options_.gene_dropout > 0) {
-      for (auto& tokens : lists) tokens = DropGenes(tokens, options_.gene_dropout, generator);
-    }
-    const Condition condition = pipeline_->Encode(pipeline_->PadTokens(lists));
+    const Condition condition = train_profiles_.EncodeDropped(items, options_.gene_dropout, generator);
     if (options_.condition_dropout == 0) return condition;
     const torch::Tensor drop_B =
         torch::rand({static_cast<int64_t>(items.size())}, generator) < options_.condition_dropout;
@@ -226,7 +228,7 @@ class FinetuneTask : public TrainingTask {
     const torch::Tensor positions_B = Positions(items);
     const torch::Tensor real_BCHW = PatchBatch(val_NCHW_, positions_B);
     const torch::Tensor made_BCHW = pipeline_->DecodeImages(val_latents_NCHW_.index_select(0, positions_B).to(device_));
-    const Condition condition = pipeline_->Encode(pipeline_->PadTokens(Select(val_tokens_, items)));
+    const Condition condition = val_profiles_.Encode(items);
     std::vector<std::vector<torch::Tensor>> rows;
     for (size_t i = 0; i < items.size(); ++i)
       rows.push_back({real_BCHW[static_cast<int64_t>(i)], made_BCHW[static_cast<int64_t>(i)]});
@@ -249,7 +251,7 @@ class FinetuneTask : public TrainingTask {
   std::vector<int64_t> train_, val_, val_order_;
   torch::Tensor val_NCHW_, val_latents_NCHW_;
   LatentStore latents_;
-  Lists train_tokens_, val_tokens_;
+  ProfileStore train_profiles_, val_profiles_;
 };
 
 }  // namespace

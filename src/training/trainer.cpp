@@ -59,7 +59,7 @@ Trainer::Trainer(TrainingTask& task, TrainingRun& run, const RunIdentity& identi
       identity_(identity),
       options_(options),
       seed_(common.seed),
-      optimizer_(task.Trained(), {.weight_decay = options.weight_decay}),
+      optimizer_(task.Trained(), {.weight_decay = options.weight_decay, .beta2 = options.beta2}),
       ema_(task.Trained(), options.ema_decay),
       events_(run.folder.path()),
       steps_per_epoch_(StepsPerEpoch(task, options, common.seed)),

@@ -91,7 +91,7 @@ TEST_F(RunFolderTest, KilledProcessLosesItsLock) {
 
 TEST_F(RunFolderTest, RunJsonHoldsWhatWasRunAndKeepsEarlierOnes) {
   SetCommandLine("genvinci finetune --seed 7");
-  const Json options = {{"seed", 7}, {"lr", 0.5}};
+  const Json options = {{"common", {{"seed", 7}}}, {"lr", 0.5}};
   { RunFolder::Create("toy", "ldm", "a").WriteRunJson("finetune", options, {{"data", "abc"}}); }
   Json json = ReadJson("a/run.json");
   EXPECT_EQ(json["command"], "finetune");

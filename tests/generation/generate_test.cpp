@@ -194,6 +194,12 @@ TEST_F(GenerateTest, RefusesWhatCannotBe) {
   EXPECT_FALSE(fs::exists(folder_ / "run/generated/test"));
 }
 
+TEST_F(GenerateTest, TheCheckpointKnowsItsSampling) {
+  const SamplerOptions sampling = SamplingOf(options_);
+  EXPECT_EQ(sampling.steps, kTinySampling.steps);
+  EXPECT_EQ(sampling.guidance, kTinySampling.guidance);
+}
+
 TEST_F(GenerateTest, ExtractsMeansOverTokensAndContext) {
   options_.extract = true;
   const fs::path out = Draw("out");
@@ -209,7 +215,8 @@ TEST_F(GenerateTest, ExtractsMeansOverTokensAndContext) {
   const torch::Tensor tokens_BL = pipeline->PadTokens({tokens[17]});
   const torch::Tensor genes = pipeline->transformer->forward(tokens_BL).mean(1)[0].to(torch::kFloat64);
   const torch::Tensor text = pipeline->Encode(tokens_BL).context_BLD.mean(1)[0].to(torch::kFloat64);
-  for (const auto& [name, expected] : {std::pair{"gf_embs", genes}, {"text_embs", text}}) {
+  const torch::Tensor time = pipeline->Encode(tokens_BL).time_BT[0].to(torch::kFloat64);
+  for (const auto& [name, expected] : {std::pair{"gf_embs", genes}, {"text_embs", text}, {"time_embs", time}}) {
     const DenseArray found = file.Obsm(name);
     ASSERT_EQ(found.columns, expected.size(0));
     const torch::Tensor row = torch::tensor(found.values, torch::kFloat64).view({4, -1})[1];

@@ -13,7 +13,7 @@ constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast;
 
 UNetConfig Narrow(const std::vector<int64_t>& attention_downsamples = {1, 2}) {
   return {/*latent_channels=*/4, /*model_channels=*/8, {1, 2}, /*res_blocks=*/2, attention_downsamples, /*heads=*/2,
-          /*context_dim=*/12, /*space_to_depth=*/1, /*dropout=*/0};
+          /*context_dim=*/12, /*space_to_depth=*/1, /*mid_attention=*/true, /*dropout=*/0};
 }
 
 struct Inputs {
@@ -91,6 +91,23 @@ TEST(UNet, EveryParameterLearns) {
   model(in.latents, in.timesteps, context, time).square().mean().backward();
   ExpectGradients(*model);
   EXPECT_GT(context.grad().abs().max().item<double>(), 0);
+  EXPECT_GT(time.grad().abs().max().item<double>(), 0);
+}
+
+// All at one resolution and without attention: the profile is heard through the time embedding alone.
+TEST(UNet, WithoutAttentionReadsNoContext) {
+  UNetConfig config = Narrow({});
+  EXPECT_TRUE(config.HasAttention());
+  config.mid_attention = false;
+  config.channel_mult = {1};
+  EXPECT_FALSE(config.HasAttention());
+  UNet model(config);
+  Randomise(*model);
+  const Inputs in;
+  torch::Tensor context = in.context.clone().requires_grad_(), time = in.time.clone().requires_grad_();
+  model(in.latents, in.timesteps, context, time).square().mean().backward();
+  ExpectGradients(*model);
+  EXPECT_FALSE(context.grad().defined());
   EXPECT_GT(time.grad().abs().max().item<double>(), 0);
 }
 

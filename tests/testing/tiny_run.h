@@ -16,6 +16,9 @@ struct TinyRunOptions {
   double condition_dropout = 0.1;
 };
 
+// What a tiny run drew its grids with.
+inline const SamplerOptions kTinySampling = {"ddim", /*steps=*/7, /*eta=*/0, /*guidance=*/1.25};
+
 // A pipeline of size tiny with fixed random weights; none is zero, so that every input has its effect.
 inline Pipeline MakeTinyPipeline(const TinyRunOptions& options = {}) {
   PipelineConfig config;
@@ -39,7 +42,10 @@ inline fs::path MakeTinyRun(const fs::path& folder, const TinyRunOptions& option
   CheckpointWriter writer(folder, /*step=*/10);
   writer.Tensors("model", StateOf(*pipeline, ""));
   const Json vocabulary = writer.Vocabulary(Vocabulary::GeneformerV1());
-  writer.Json("state", {{"kind", "ldm"}, {"pipeline", ToJson(pipeline->config())}, {"vocabulary", vocabulary}});
+  writer.Json("state", {{"kind", "ldm"},
+                        {"pipeline", ToJson(pipeline->config())},
+                        {"sampling", ToJson(kTinySampling)},
+                        {"vocabulary", vocabulary}});
   writer.Commit(/*best=*/true);
   return folder;
 }

@@ -14,7 +14,9 @@
 #include "genvinci/data/patch_store.h"
 #include "genvinci/io/image.h"
 #include "genvinci/training/latent_store.h"
+#include "genvinci/training/profile_store.h"
 #include "testing/tiny_dataset.h"
+#include "testing/tiny_run.h"
 
 namespace genvinci {
 namespace {
@@ -233,6 +235,61 @@ TEST_F(E2eTraining, LatentsAreThoseOfTheTurnedPatches) {
   const DiagonalGaussian posterior = autoencoder->Encode(images);
   const torch::Tensor noise = torch::randn(latents.sizes(), same);
   EXPECT_TRUE(latents.allclose(posterior.Sample(noise), 1e-4, 1e-5));
+}
+
+std::vector<std::vector<int32_t>> Profiles() { return {{5, 9, 77, 12}, {31, 8}, {44, 6, 3}}; }
+
+TEST_F(E2eTraining, AFrozenTransformerRunsOnce) {
+  Pipeline pipeline = MakeTinyPipeline();
+  const torch::NoGradGuard no_grad;
+  ProfileStore frozen(pipeline, Profiles(), true), trained(pipeline, Profiles(), false);
+  EXPECT_TRUE(frozen.is_cached());
+  EXPECT_FALSE(trained.is_cached());
+  const Condition expected = pipeline->Encode(pipeline->PadTokens({{44, 6, 3}, {31, 8}}));
+  for (ProfileStore* store : {&frozen, &trained}) {
+    const Condition found = store->Encode({2, 1});
+    EXPECT_TRUE(found.context_BLD.allclose(expected.context_BLD, 1e-4, 1e-5));
+    EXPECT_TRUE(found.time_BT.allclose(expected.time_BT, 1e-4, 1e-5));
+  }
+  // Whatever the transformer becomes, the frozen store holds what it was.
+  for (auto& parameter : pipeline->transformer->parameters()) parameter.mul_(1.5);
+  EXPECT_TRUE(frozen.Encode({2, 1}).time_BT.allclose(expected.time_BT, 1e-4, 1e-5));
+  EXPECT_FALSE(trained.Encode({2, 1}).time_BT.allclose(expected.time_BT, 1e-4, 1e-5));
+}
+
+TEST_F(E2eTraining, DroppedTokensAreNotRead) {
+  Pipeline pipeline = MakeTinyPipeline();
+  const torch::NoGradGuard no_grad;
+  const auto generator = [](uint64_t seed) { return at::detail::createCPUGenerator(seed); };
+  for (const bool frozen : {true, false}) {
+    ProfileStore store(pipeline, Profiles(), frozen);
+    const Condition whole = store.Encode({0, 1, 2});
+    EXPECT_TRUE(store.EncodeDropped({0, 1, 2}, 0, generator(1)).time_BT.equal(whole.time_BT));
+    // Of every profile but one token is gone: the first.
+    const Condition least = store.EncodeDropped({0, 1, 2}, 0.999999, generator(1));
+    EXPECT_TRUE(least.time_BT.isfinite().all().item<bool>());
+    EXPECT_FALSE(least.time_BT.allclose(whole.time_BT, 1e-4, 1e-5));
+    const Condition half = store.EncodeDropped({0, 1, 2}, 0.5, generator(2));
+    EXPECT_FALSE(half.time_BT.equal(store.EncodeDropped({0, 1, 2}, 0.5, generator(3)).time_BT));
+  }
+  const torch::Tensor first = pipeline->Encode(pipeline->PadTokens({{5}, {31}, {44}})).time_BT;
+  ProfileStore store(pipeline, Profiles(), false);
+  EXPECT_TRUE(store.EncodeDropped({0, 1, 2}, 0.999999, generator(1)).time_BT.allclose(first, 1e-4, 1e-5));
+}
+
+TEST_F(E2eTraining, AFrozenTransformerStaysAsPretrained) {
+  FinetuneOptions options = FinetuneSetup("ldm_frozen");
+  options.freeze_transformer = true;
+  ExpectExactResume<FinetuneOptions>(Finetune, options);
+  const LoadedPipeline loaded = LoadPipeline(Path("ldm_frozen"), torch::kCPU);
+  PipelineConfig config = loaded.pipeline->config();
+  Pipeline pretrained(config);
+  LoadTransformer(Path("mlm"), pretrained->transformer);
+  const NamedTensors a = StateOf(*pretrained->transformer, ""), b = StateOf(*loaded.pipeline->transformer, "");
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(a[i].second.equal(b[i].second)) << a[i].first;
+  options.common.output = Path("refused");
+  options.models.conditioner.kind = "genvinci";
+  CatchError("FINETUNE_GENE_DROPOUT", [&] { Finetune(options); });
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "genvinci/core/json.h"
+#include "genvinci/generation/generate_options.h"
 #include "genvinci/training/training_options.h"
 
 namespace genvinci {
@@ -10,5 +11,7 @@ namespace genvinci {
 PretrainOptions ResolvePretrain(const Json& given);
 AutoencoderOptions ResolveAutoencoder(const Json& given);
 FinetuneOptions ResolveFinetune(const Json& given);
+// The checkpoint's own sampling is the default.
+GenerateOptions ResolveGenerate(const Json& given);
 
 }  // namespace genvinci

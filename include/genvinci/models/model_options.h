@@ -81,9 +81,12 @@ struct UNetConfig {
   int64_t heads = 8;
   int64_t context_dim = 768;
   int64_t space_to_depth = 1;
+  bool mid_attention = true;
   double dropout = 0;
 
   int64_t TimeDim() const { return 4 * model_channels; }
+  // Without attention the context is not read, and the profile acts through the time embedding alone.
+  bool HasAttention() const { return mid_attention || !attention_downsamples.empty(); }
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -95,6 +98,7 @@ struct UNetConfig {
     v("heads", heads, "attention heads", Range{1, 256});
     v("context_dim", context_dim, "width of the context", Range{1, 16384});
     v("space_to_depth", space_to_depth, "latent pixels folded into channels first, a side (1: none, as SD)", Range{1, 16});
+    v("mid_attention", mid_attention, "attention in the middle, as SD; with none at all the profile acts through the time path alone");
     v("dropout", dropout, "drop-out in residual blocks", Range{0, 0.99});
   }
 };

@@ -18,6 +18,7 @@ struct TrainingOptions {
   int64_t batch_size = 16;
   double lr = 5e-5;
   double weight_decay = 0.001;
+  double beta2 = 0.999;
   int64_t warmup_steps = 0;
   std::string decay = "linear";
   double grad_clip = 0.5;
@@ -36,6 +37,7 @@ struct TrainingOptions {
     v("batch_size", batch_size, "observations a step", Range{1, 1e6});
     v("lr", lr, "learning rate", Range{1e-12, 10});
     v("weight_decay", weight_decay, "AdamW's weight decay", Range{0, 10});
+    v("beta2", beta2, "AdamW's decay of squared gradients", Range{0, 0.999999});
     v("warmup_steps", warmup_steps, "linear warm-up", Range{0, 1e9});
     v("decay", decay, "learning rate after warm-up", Choices{{"linear", "cosine", "constant"}});
     v("grad_clip", grad_clip, "largest gradient norm, 0 = off", Range{0, 1e9});
@@ -114,6 +116,7 @@ struct FinetuneOptions {
   std::string vocabulary;
   double condition_dropout = 0.1;
   double gene_dropout = 0;
+  bool freeze_transformer = false;
   int64_t grid_samples = 2;
   std::optional<double> dropout;
 
@@ -132,6 +135,7 @@ struct FinetuneOptions {
     v("vocabulary", vocabulary, "Geneformer's pickles (folder) or JSON; default: that of the pretraining run");
     v("condition_dropout", condition_dropout, "share of profiles replaced by the null condition", Range{0, 1});
     v("gene_dropout", gene_dropout, "share of tokens left out of a training profile", Range{0, 0.9});
+    v("freeze_transformer", freeze_transformer, "keep the gene transformer as pretrained, and run it once a profile");
     v("grid_samples", grid_samples, "samples a profile in the grids", Range{1, 16});
     v("dropout", dropout, "drop-out of the transformer", Range{0, 0.99});
   }

@@ -1,0 +1,89 @@
+#include "genvinci/training/profile_store.h"
+
+#include <algorithm>
+
+#include "genvinci/core/log.h"
+#include "genvinci/core/memory.h"
+#include "genvinci/core/progress.h"
+#include "genvinci/core/signals.h"
+#include "genvinci/core/text.h"
+#include "genvinci/tensor/eval_guard.h"
+
+namespace genvinci {
+namespace {
+
+constexpr int64_t kEncodeBatch = 16;
+
+// 0 in the place of each token left out.
+torch::Tensor DropTokens(const torch::Tensor& tokens_BL, double share, torch::Generator generator) {
+  torch::Tensor keep_BL = torch::rand(tokens_BL.sizes(), generator).to(tokens_BL.device()) >= share;
+  const torch::Tensor emptied_B = ((tokens_BL * keep_BL) == 0).all(1);
+  keep_BL.select(1, 0).logical_or_(emptied_B);
+  return tokens_BL * keep_BL;
+}
+
+}  // namespace
+
+ProfileStore::ProfileStore(Pipeline pipeline, std::vector<std::vector<int32_t>> tokens, bool frozen)
+    : pipeline_(std::move(pipeline)), tokens_(std::move(tokens)), frozen_(frozen) {
+  if (!frozen_ || tokens_.empty()) return;
+  const auto count = static_cast<int64_t>(tokens_.size());
+  const int64_t length = pipeline_->PadTokens(tokens_).size(1);
+  const double bytes = static_cast<double>(count * length * pipeline_->config().models.transformer.hidden) * sizeof(float);
+  const auto available = static_cast<double>(AvailableMemory());
+  if (bytes > available / 2) {
+    Warn("the profiles' hidden states need {} of memory, {} are available: each step runs the gene transformer, which "
+         "is slower",
+         HumanBytes(bytes), HumanBytes(available));
+    return;
+  }
+  Fill(length);
+}
+
+Condition ProfileStore::Encode(const std::vector<int64_t>& items) {
+  const torch::Tensor tokens_BL = Tokens(items);
+  return pipeline_->conditioner->forward(Hidden(items, tokens_BL), tokens_BL);
+}
+
+Condition ProfileStore::EncodeDropped(const std::vector<int64_t>& items, double share,
+                                      torch::Generator generator) {
+  if (share == 0) return Encode(items);
+  const torch::Tensor tokens_BL = Tokens(items);
+  const torch::Tensor kept_BL = DropTokens(tokens_BL, share, std::move(generator));
+  return pipeline_->conditioner->forward(Hidden(items, frozen_ ? tokens_BL : kept_BL), kept_BL);
+}
+
+torch::Tensor ProfileStore::Tokens(const std::vector<int64_t>& items) {
+  std::vector<std::vector<int32_t>> lists;
+  for (const int64_t item : items) lists.push_back(tokens_[static_cast<size_t>(item)]);
+  return pipeline_->PadTokens(lists);
+}
+
+torch::Tensor ProfileStore::Hidden(const std::vector<int64_t>& items, const torch::Tensor& tokens_BL) {
+  if (!frozen_) return pipeline_->transformer->forward(tokens_BL);
+  const torch::NoGradGuard no_grad;
+  if (is_cached()) {
+    const torch::Tensor rows_BLD = hidden_NLD_.index_select(0, torch::tensor(items, torch::kInt64));
+    return rows_BLD.narrow(1, 0, tokens_BL.size(1)).to(tokens_BL.device());
+  }
+  const EvalGuard eval(*pipeline_->transformer);
+  return pipeline_->transformer->forward(tokens_BL);
+}
+
+void ProfileStore::Fill(int64_t length) {
+  const auto count = static_cast<int64_t>(tokens_.size());
+  torch::Tensor hidden_NLD = torch::zeros({count, length, pipeline_->config().models.transformer.hidden});
+  Progress progress("encoding profiles", count, "profiles");
+  for (int64_t start = 0; start < count; start += kEncodeBatch) {
+    ThrowIfStopped("stopped while encoding: nothing was to be saved");
+    std::vector<int64_t> items;
+    for (int64_t i = start; i < std::min(count, start + kEncodeBatch); ++i) items.push_back(i);
+    const torch::Tensor tokens_BL = Tokens(items);
+    const auto size = static_cast<int64_t>(items.size());
+    hidden_NLD.narrow(0, start, size).narrow(1, 0, tokens_BL.size(1)).copy_(Hidden(items, tokens_BL));
+    progress.Add(size);
+  }
+  hidden_NLD_ = hidden_NLD;
+}
+
+}  // namespace genvinci
