@@ -55,13 +55,26 @@ minutes=$((($(date +%s) - start + 59) / 60))
 results=docs/results/her2st
 mkdir -p "$results"
 cp "$run/generated/evaluation.json" "$run/generated/evaluation.md" "$run/generated/evaluation.png" "$results/"
+pretraining_table() {
+  python3 - "$run/mlm/test.json" <<'EOF'
+import json, sys
+t = json.load(open(sys.argv[1]))
+print("| masked genes of patient H | transformer | frequency of genes | frequency by rank |\n|---|---|---|---|")
+for name, form in (("accuracy", "{:.2%}"), ("loss", "{:.3f}")):
+    print(f"| {name} |", " | ".join(form.format(t[f"{who}_{name}"]) for who in ("test", "frequency", "rank_frequency")), "|")
+EOF
+}
 {
   echo "# her2st: C2-C4 train, C5 tests"
   echo
   echo "Command \`scripts/her2st.sh\`, commit $(git rev-parse --short HEAD), $(date -u +%Y-%m-%d), $(nproc) cores" \
     "($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), $minutes minutes from prepare to evaluate."
   echo
-  cat "$run/generated/evaluation.md"
+  echo "Pretraining on the sections of patients A, D, E and F (G validates), read once on patient H, whom it had not seen:"
+  echo
+  pretraining_table
+  echo
+  sed 's/^# /## /' "$run/generated/evaluation.md"
   echo
   echo "![rows: real, reconstructed, generated](evaluation.png)"
 } > "$results/README.md"

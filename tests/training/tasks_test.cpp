@@ -12,6 +12,7 @@
 #include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/log.h"
 #include "genvinci/data/patch_store.h"
+#include "genvinci/data/tokens.h"
 #include "genvinci/io/image.h"
 #include "genvinci/training/latent_store.h"
 #include "genvinci/training/profile_store.h"
@@ -139,6 +140,47 @@ TEST_F(E2eTraining, PretrainLearnsAndReportsItsBaselines) {
   const Json state = Checkpoint::Open(Path("learn")).Json("state");
   EXPECT_EQ(state["vocabulary"]["fingerprint"], Json(Vocabulary::GeneformerV1().fingerprint()));
   EXPECT_EQ(state["kind"], Json("mlm"));
+}
+
+TEST_F(E2eTraining, PretrainReadsTheTestPartOnceAtItsEnd) {
+  PretrainOptions options = PretrainSetup("scored");
+  const Json result = Pretrain(options);
+  const Json test = ReadJson(Path("scored/test.json"));
+  EXPECT_EQ(test, result["test"]);
+  const Dataset dataset = Dataset::Open(Path("tiny"));
+  const auto lists = TokenizeDataset(dataset, Vocabulary::GeneformerV1(), options.transformer.max_tokens).tokens;
+  int64_t tokens = 0;
+  for (const int64_t i : dataset.Indices(Split::kTest)) tokens += static_cast<int64_t>(lists[static_cast<size_t>(i)].size());
+  // Each token is masked with this chance: five standard deviations on either side.
+  const double expected = options.mask_probability * static_cast<double>(tokens);
+  EXPECT_NEAR(test["test_tokens"].get<double>(), expected, 5 * std::sqrt(expected));
+  EXPECT_GT(test["test_loss"].get<double>(), 0);
+  for (const Json& row : Rows(Path("scored"), "val_loss")) EXPECT_FALSE(row.contains("test_loss"));
+}
+
+TEST_F(E2eTraining, PretrainReadsGeneformersFolders) {
+  const fs::path data = GENVINCI_SOURCE_DIR "/tests/io/data";
+  PretrainOptions options = PretrainSetup("tokens");
+  options.dataset = (data / "tokens.dataset").string();
+  options.lengths_file = (data / "lengths.pkl").string();
+  EXPECT_EQ(Pretrain(options)["step"], Json(12));
+  EXPECT_EQ(ReadJson(Path("tokens/run.json"))["facts"]["train_items"], Json(23));
+  EXPECT_FALSE(fs::exists(Path("tokens/test.json")));
+
+  // Both parts, under the names that Geneformer's folders have.
+  fs::create_directories(Path("both"));
+  for (const char* part : {"train.dataset", "val.dataset"})
+    fs::copy(data / "tokens.dataset", fs::path(Path("both")) / part, fs::copy_options::recursive);
+  options.dataset = Path("both");
+  options.common.output = Path("tokens_both");
+  const Json metrics = Pretrain(options)["metrics"];
+  EXPECT_TRUE(metrics["val_loss"].is_number());
+
+  options.common.output = Path("tokens_refused");
+  options.lengths_file = Path("lengths.pkl");
+  Spill(options.lengths_file, "]I3\na.");
+  EXPECT_NE(std::string(CatchError("LENGTHS", [&] { Pretrain(options); }).what()).find("1 lengths for 23"), std::string::npos);
+  EXPECT_FALSE(fs::exists(Path("tokens_refused")));
 }
 
 TEST_F(E2eTraining, PretrainResumesExactly) {
