@@ -122,18 +122,24 @@ class AutoencoderTask : public TrainingTask {
         /*higher_is_better=*/true};
   }
 
-  // Mean and 1 / standard deviation of each latent channel, of posterior samples' mean part.
+  // Mean and 1 / standard deviation of each latent channel, of posterior samples: a channel that the KL term emptied
+  // has next to no spread of its own, and would be blown up into noise.
   void BeforeSave() override {
-    std::vector<torch::Tensor> latents;
+    std::vector<torch::Tensor> means, variances;
     const std::vector<int64_t> chosen = EvenlySpread(size(), std::min(size(), kMeasuredPatches));
     const torch::Tensor positions_N = Positions(chosen);
     for (const torch::Tensor& positions_B : positions_N.split(kEvalBatch)) {
       const DiagonalGaussian posterior = autoencoder_->Encode(PatchBatch(data_.train_NCHW, positions_B).to(device_));
-      latents.push_back(posterior.mean_BCHW.to(torch::kCPU));
+      means.push_back(posterior.mean_BCHW.to(torch::kCPU));
+      variances.push_back(posterior.log_variance_BCHW.exp().to(torch::kCPU));
     }
-    const torch::Tensor latents_CN = torch::cat(latents).transpose(0, 1).flatten(1).to(torch::kFloat64);
-    latent_mean_C_ = latents_CN.mean(1).to(torch::kFloat32);
-    latent_scale_C_ = latents_CN.std(1).clamp_min(1e-6).reciprocal().to(torch::kFloat32);
+    const auto by_channel = [](const std::vector<torch::Tensor>& parts) {
+      return torch::cat(parts).transpose(0, 1).flatten(1).to(torch::kFloat64);
+    };
+    const torch::Tensor means_CN = by_channel(means);
+    const torch::Tensor variance_C = means_CN.var(1) + by_channel(variances).mean(1);
+    latent_mean_C_ = means_CN.mean(1).to(torch::kFloat32);
+    latent_scale_C_ = variance_C.sqrt().clamp_min(1e-6).reciprocal().to(torch::kFloat32);
   }
 
  private:
