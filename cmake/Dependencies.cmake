@@ -54,8 +54,9 @@ if(GENVINCI_CUDA)
 endif()
 foreach(part ${torch_parts})
   find_library(TORCH_${part} ${part} HINTS ${TORCH_INCLUDE}/../lib REQUIRED)
-  # The linker would drop libtorch_cuda, which is used through a registry only.
-  target_link_libraries(genvinci::torch INTERFACE -Wl,--push-state,--no-as-needed ${TORCH_${part}} -Wl,--pop-state)
+  target_link_libraries(genvinci::torch INTERFACE ${TORCH_${part}})
+  # The linker would drop libtorch_cuda, which is used through a registry only. One argument, since CMake merges equal ones.
+  target_link_options(genvinci::torch INTERFACE -Wl,--push-state,--no-as-needed,${TORCH_${part}},--pop-state)
 endforeach()
 # torch_cpu of the wheel needs CUDA's run-time library, which lies in a wheel of its own.
 if(EXISTS ${GENVINCI_WHEELS}/nvidia/cu13/lib)
