@@ -1,0 +1,137 @@
+#include "genvinci/metrics/feature_metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+#include <vector>
+
+#include "genvinci/core/error.h"
+#include "genvinci/tensor/random.h"
+
+namespace genvinci {
+namespace {
+
+constexpr int64_t kBlockNumbers = 4 << 20;  // distances held at a time: 32 MB
+
+torch::Tensor Doubles(const torch::Tensor& features_ND) { return features_ND.detach().cpu().to(torch::kFloat64); }
+
+void CheckPair(const torch::Tensor& a_ND, const torch::Tensor& b_MD, int64_t least) {
+  GENVINCI_CHECK(a_ND.dim() == 2 && b_MD.dim() == 2 && a_ND.size(1) == b_MD.size(1) && a_ND.size(1) > 0,
+                 "features of {} and {} dimensions differ", a_ND.dim(), b_MD.dim());
+  GENVINCI_CHECK(a_ND.size(0) >= least && b_MD.size(0) >= least, "sets of {} and {} rows, at least {} are needed",
+                 a_ND.size(0), b_MD.size(0), least);
+  GENVINCI_CHECK(a_ND.isfinite().all().item<bool>() && b_MD.isfinite().all().item<bool>(), "features are not finite");
+}
+
+// F of min(N, D) rows with F^T F = the sample covariance.
+torch::Tensor CovarianceFactor(const torch::Tensor& rows_ND) {
+  const int64_t n = rows_ND.size(0);
+  const torch::Tensor scaled = (rows_ND - rows_ND.mean(0)) / std::sqrt(static_cast<double>(n - 1));
+  return n > rows_ND.size(1) ? std::get<1>(torch::linalg_qr(scaled, "r")) : scaled;
+}
+
+torch::Tensor KernelMatrix(const torch::Tensor& a_ND, const torch::Tensor& b_MD) {
+  return (a_ND.matmul(b_MD.t()) / static_cast<double>(a_ND.size(1)) + 1).pow(3);
+}
+
+// Mean of the kernel over pairs of different rows.
+double MeanOfPairs(const torch::Tensor& rows_ND) {
+  const torch::Tensor kernel = KernelMatrix(rows_ND, rows_ND);
+  const int64_t n = rows_ND.size(0);
+  return (kernel.sum() - kernel.trace()).item<double>() / static_cast<double>(n * (n - 1));
+}
+
+double Discrepancy(const torch::Tensor& a_ND, const torch::Tensor& b_MD) {
+  return MeanOfPairs(a_ND) + MeanOfPairs(b_MD) - 2 * KernelMatrix(a_ND, b_MD).mean().item<double>();
+}
+
+torch::Tensor DrawRows(const torch::Tensor& rows_ND, int64_t size, torch::Generator generator) {
+  if (size == rows_ND.size(0)) return rows_ND;
+  return rows_ND.index_select(0, torch::randperm(rows_ND.size(0), generator).slice(0, 0, size));
+}
+
+// Calls visit(first row, distances_BM) for blocks of rows of `from`. Differences are formed one by one: the product
+// |x|^2 - 2 x.y + |y|^2 is faster, but puts equal rows some 1e-7 apart and decides ties by rounding.
+template <typename Visit>
+void ForDistances(const torch::Tensor& from_ND, const torch::Tensor& to_MD, const Visit& visit) {
+  const int64_t block = std::max<int64_t>(1, kBlockNumbers / to_MD.size(0));
+  for (int64_t first = 0; first < from_ND.size(0); first += block) {
+    const torch::Tensor rows_BD = from_ND.slice(0, first, std::min(first + block, from_ND.size(0)));
+    visit(first, torch::cdist(rows_BD, to_MD, /*p=*/2, /*compute_mode=*/2));
+  }
+}
+
+// Distance of each row to its k-th nearest other row.
+torch::Tensor Radii(const torch::Tensor& rows_ND, int64_t k) {
+  std::vector<torch::Tensor> radii;
+  ForDistances(rows_ND, rows_ND, [&](int64_t, const torch::Tensor& distances_BN) {
+    // The row itself is the first, at 0.
+    radii.push_back(std::get<0>(distances_BN.kthvalue(k + 1, /*dim=*/1)));
+  });
+  return torch::cat(radii);
+}
+
+}  // namespace
+
+double FrechetDistance(const torch::Tensor& a_ND, const torch::Tensor& b_MD) {
+  CheckPair(a_ND, b_MD, /*least=*/2);
+  const torch::Tensor a = Doubles(a_ND), b = Doubles(b_MD);
+  const torch::Tensor a_factor = CovarianceFactor(a), b_factor = CovarianceFactor(b);
+  // The eigenvalues of S_a S_b are the squared singular values of F_a F_b^T. Taking these, and no root of a covariance,
+  // keeps the rounding of a singular covariance's zeros from growing to its square root.
+  const torch::Tensor root_trace = torch::linalg_svdvals(a_factor.matmul(b_factor.t())).sum();
+  const torch::Tensor means = (a.mean(0) - b.mean(0)).square().sum();
+  const torch::Tensor traces = a_factor.square().sum() + b_factor.square().sum();
+  return std::max(0.0, (means + traces - 2 * root_trace).item<double>());
+}
+
+KernelScore KernelDistance(const torch::Tensor& a_ND, const torch::Tensor& b_MD, const KernelDistanceOptions& options) {
+  CheckPair(a_ND, b_MD, /*least=*/2);
+  GENVINCI_CHECK(options.subsets >= 1 && options.subset_size >= 2, "{} subsets of {} rows", options.subsets,
+                 options.subset_size);
+  const torch::Tensor a = Doubles(a_ND), b = Doubles(b_MD);
+  const int64_t size = std::min({options.subset_size, a.size(0), b.size(0)});
+  const bool whole = size == a.size(0) && size == b.size(0);
+  std::vector<double> scores;
+  for (int64_t subset = 0; subset < (whole ? 1 : options.subsets); ++subset) {
+    const torch::Generator generator = RandomStream(options.seed, "kernel distance", {subset});
+    const torch::Tensor a_rows = DrawRows(a, size, generator);
+    scores.push_back(Discrepancy(a_rows, DrawRows(b, size, generator)));
+  }
+  const torch::Tensor all = torch::tensor(scores, torch::kFloat64);
+  return {all.mean().item<double>(), all.std(/*unbiased=*/false).item<double>(), size};
+}
+
+Neighbourhood NearestBalls(const torch::Tensor& real_ND, const torch::Tensor& made_MD, int64_t k) {
+  CheckPair(real_ND, made_MD, /*least=*/2);
+  GENVINCI_CHECK(k >= 1, "k is {}", k);
+  const torch::Tensor real = Doubles(real_ND), made = Doubles(made_MD);
+  const int64_t n = real.size(0), m = made.size(0);
+  k = std::min({k, n - 1, m - 1});
+  const torch::Tensor real_radii = Radii(real, k), made_radii = Radii(made, k);
+  torch::Tensor balls_M = torch::zeros({m}, torch::kInt64);  // real balls around each made row
+  int64_t recalled = 0, covered = 0;
+  ForDistances(real, made, [&](int64_t first, const torch::Tensor& distances_BM) {
+    const torch::Tensor radii_B = real_radii.slice(0, first, first + distances_BM.size(0));
+    const torch::Tensor in_real_BM = distances_BM < radii_B.unsqueeze(1);
+    balls_M += in_real_BM.sum(0);
+    covered += in_real_BM.any(1).sum().item<int64_t>();
+    recalled += (distances_BM < made_radii).any(1).sum().item<int64_t>();
+  });
+  const double rows = static_cast<double>(n), precise = (balls_M > 0).to(torch::kFloat64).mean().item<double>();
+  const double density = balls_M.to(torch::kFloat64).mean().item<double>() / static_cast<double>(k);
+  return {precise, static_cast<double>(recalled) / rows, density, static_cast<double>(covered) / rows};
+}
+
+NearestRows FindNearest(const torch::Tensor& from_ND, const torch::Tensor& to_MD) {
+  CheckPair(from_ND, to_MD, /*least=*/1);
+  std::vector<torch::Tensor> distances, indices;
+  ForDistances(Doubles(from_ND), Doubles(to_MD), [&](int64_t, const torch::Tensor& distances_BM) {
+    const auto [nearest, index] = distances_BM.min(/*dim=*/1);
+    distances.push_back(nearest);
+    indices.push_back(index);
+  });
+  return {torch::cat(distances), torch::cat(indices)};
+}
+
+}  // namespace genvinci
