@@ -32,6 +32,11 @@ add_library(genvinci::arrow INTERFACE IMPORTED)
 target_include_directories(genvinci::arrow SYSTEM INTERFACE ${ARROW_INCLUDE})
 target_link_libraries(genvinci::arrow INTERFACE ${ARROW_LIBRARY})
 
+find_file(PLOTLY_JS plotly.min.js PATHS ${GENVINCI_WHEELS}/plotly/package_data NO_DEFAULT_PATH)
+if(NOT PLOTLY_JS)
+  message(FATAL_ERROR "plotly.min.js not found in ${GENVINCI_WHEELS}/plotly/package_data: run scripts/setup.sh")
+endif()
+
 # LibTorch: one given by CMAKE_PREFIX_PATH comes first, then the wheel. The CPU build links torch_cpu and c10 alone,
 # which starts faster than with the CUDA libraries.
 find_path(TORCH_INCLUDE torch/headeronly/version.h PATHS ${GENVINCI_WHEELS}/torch/include)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the build needs: Debian packages (scripts/packages.txt) and LibTorch and Arrow from pinned wheels into
-# .deps/. Idempotent: a second run only checks. `setup.sh --build PRESET` also configures and builds that preset;
-# `--tests` adds the Python packages that the tests compare against.
+# Installs what the build needs: Debian packages (scripts/packages.txt), and LibTorch, Arrow and plotly.js from pinned
+# wheels into .deps/. Idempotent: a second run only checks. `setup.sh --build PRESET` also configures and builds that
+# preset; `--tests` adds the Python packages that the tests compare against.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
@@ -36,15 +36,20 @@ unpack_wheels() {
   local stamp; stamp=$(sha256sum scripts/wheels.txt | cut -d' ' -f1)
   [ "$(cat .deps/wheels/.stamp 2>/dev/null || true)" = "$stamp" ] && return
   python_venv
-  say "downloading LibTorch and Arrow (600 MB, once)"
+  say "downloading LibTorch, Arrow and plotly.js (600 MB, once)"
   rm -rf .deps/download .deps/wheels.part
   mkdir -p .deps/download .deps/wheels.part
   .deps/python/bin/pip download --require-hashes --no-deps --only-binary :all: --python-version 3.11 \
     --implementation cp --abi cp311 --abi none --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 \
     --platform manylinux2014_x86_64 -d .deps/download -r scripts/wheels.txt
   say "unpacking"
-  local wheel
-  for wheel in .deps/download/*.whl; do unzip -qo "$wheel" -d .deps/wheels.part; done
+  local wheel only
+  for wheel in .deps/download/*.whl; do
+    only=()
+    # Of plotly's Python package we need the script and its licence.
+    case $wheel in */plotly-*) only=(plotly/package_data/plotly.min.js 'plotly-*.dist-info/*') ;; esac
+    unzip -qo "$wheel" "${only[@]}" -d .deps/wheels.part
+  done
   rm -rf .deps/download .deps/wheels
   # The wheel names its libraries by their full version only; the linker looks for the short name.
   local library

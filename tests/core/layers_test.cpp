@@ -34,6 +34,7 @@ TEST(Layers, ViolationsAreNamedByLine) {
   const std::pair<const char*, const char*> cases[] = {
       {"src/core/a.cpp", "#include \"genvinci/io/x.h\""},
       {"src/genes/a.cpp", "#include <torch/torch.h>"},
+      {"src/report/a.cpp", "#include <torch/torch.h>"},
       {"include/genvinci/cli/a.h", "# include <c10/util/x.h>"},
       {"include/genvinci/io/a.h", "#include <hdf5.h>"},
       {"src/data/a.cpp", "#include <opencv2/core.hpp>"},
