@@ -36,13 +36,17 @@ once "$run/dataset/her2st" \
 step "pretraining"
 once "$run/mlm/checkpoints/best" \
   "$genvinci" pretrain --config configs/her2st_pretrain.json --dataset "$run/dataset/her2st_counts" --output "$run/mlm"
+step "gene-image encoder"
+once "$run/align/checkpoints/best" \
+  "$genvinci" align --config configs/her2st_align.json --dataset "$run/dataset/her2st" --pretrain_mlm_path "$run/mlm" \
+  --output "$run/align"
 step "autoencoder"
 once "$run/autoencoder/checkpoints/best" \
   "$genvinci" autoencoder --config configs/her2st_autoencoder.json --dataset "$run/dataset/her2st" --output "$run/autoencoder"
 step "fine-tuning"
-once "$run/ldm/checkpoints/best" \
+once "$run/ldm/sampling.json" \
   "$genvinci" finetune --config configs/her2st_finetune.json --dataset "$run/dataset/her2st" --pretrain_mlm_path "$run/mlm" \
-  --autoencoder_path "$run/autoencoder" --img_size 64 --output "$run/ldm"
+  --autoencoder_path "$run/autoencoder" --align_path "$run/align" --img_size 64 --output "$run/ldm"
 step "drawing the test section"
 once "$run/generated" \
   "$genvinci" generate --config configs/her2st_generate.json --dataset "$run/dataset/her2st" --checkpoint "$run/ldm" \
@@ -54,7 +58,7 @@ minutes=$((($(date +%s) - start + 59) / 60))
 
 results=docs/results/her2st
 mkdir -p "$results"
-cp "$run/generated/evaluation.json" "$run/generated/evaluation.md" "$run/generated/evaluation.png" "$results/"
+cp "$run/generated/"{evaluation.json,evaluation.png,extremes.png} "$run/ldm/sampling.json" "$results/"
 pretraining_table() {
   python3 - "$run/mlm/test.json" <<'EOF'
 import json, sys
@@ -74,8 +78,12 @@ EOF
   echo
   pretraining_table
   echo
-  sed 's/^# /## /' "$run/generated/evaluation.md"
+  sed 's/^#/##/' "$run/generated/evaluation.md"
   echo
-  echo "![rows: real, reconstructed, generated](evaluation.png)"
+  echo "![rows: real, reconstructed, generated, nearest profile, CNN](evaluation.png)"
+  echo
+  echo "The profiles whose samples lie nearest to, midway and farthest from their real image, by feature distance:"
+  echo
+  echo "![best, median and worst](extremes.png)"
 } > "$results/README.md"
 echo "$results/README.md"

@@ -1,5 +1,6 @@
 #include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/error.h"
+#include "genvinci/core/run_folder.h"
 #include "genvinci/core/text.h"
 #include "genvinci/nn/memory_format.h"
 
@@ -59,6 +60,38 @@ LoadedAutoencoder LoadAutoencoderRun(const fs::path& path, const torch::Device& 
     throw DataError("CKPT_TENSORS", "{}: latent_mean and latent_scale have not {} values",
                     (checkpoint.path() / "model.safetensors").string(), config.latent_channels);
   return {autoencoder, mean_C.to(device), scale_C.to(device), state, checkpoint.path()};
+}
+
+std::optional<fs::path> FindAligner(const std::string& dataset, const std::string& given, const Json& state) {
+  if (!given.empty()) return ResolveRun(dataset, "align", given);
+  const std::string chosen = state.value("sources", Json::object()).value("aligner", std::string());
+  if (!chosen.empty()) return ResolveRun(dataset, "align", chosen);
+  std::error_code error;
+  if (!fs::exists(fs::path("output") / dataset / "align", error)) return std::nullopt;
+  return ResolveRun(dataset, "align", "latest");
+}
+
+LoadedAligner LoadAligner(const fs::path& path, const torch::Device& device) {
+  const Checkpoint checkpoint = Checkpoint::Open(path);
+  const Json state = checkpoint.RequireKind("align");
+  Aligner aligner(ReadConfig<AlignerConfig>(checkpoint, state, "aligner"));
+  checkpoint.LoadInto(*aligner, "");
+  aligner->to(device);
+  aligner->eval();
+  return {aligner,
+          checkpoint.Vocabulary(),
+          state.at("img_size").get<int64_t>(),
+          state.at("channels").get<std::vector<std::string>>(),
+          state,
+          checkpoint.path()};
+}
+
+void LoadedAligner::RequireDataset(const std::string& fingerprint, const fs::path& dataset) const {
+  const Json facts = state.value("facts", Json::object());
+  if (facts.value("dataset_fingerprint", std::string()) == fingerprint) return;
+  throw DataError("ALIGN_DATASET",
+                  "{}: was trained on another dataset than {}, or that has changed: run genvinci align --dataset on it",
+                  path.string(), dataset.string());
 }
 
 Autoencoder LoadAutoencoder(const fs::path& path, const torch::Device& device) {

@@ -20,11 +20,15 @@ std::vector<std::unique_ptr<Subcommand>> MakeSubcommands(CLI::App& root) {
   std::vector<std::unique_ptr<Subcommand>> all;
   all.push_back(Make<PrepareOptions>(root, {"prepare", "Make a dataset folder from vendor files", {}, ""}));
   all.push_back(Make<PretrainOptions>(root, {"pretrain", "Masked gene pretraining", {"dataset"}, ""}));
-  all.push_back(Make<AutoencoderOptions>(root, {"autoencoder", "Train the KL autoencoder of the images", {"dataset"}, ""}));
+  all.push_back(
+      Make<AutoencoderOptions>(root, {"autoencoder", "Train the KL autoencoder of the images", {"dataset"}, ""}));
+  all.push_back(Make<AlignOptions>(root, {"align", "Train the contrastive gene-image encoder", {"dataset"}, ""}));
   all.push_back(Make<FinetuneOptions>(
-      root, {"finetune", "Train the latent diffusion model conditioned on genes", {"dataset", "autoencoder_path"}, ""}));
+      root,
+      {"finetune", "Train the latent diffusion model conditioned on genes", {"dataset", "autoencoder_path"}, ""}));
   all.push_back(Make<GenerateOptions>(root, {"generate", "Draw images from profiles", {"dataset", "checkpoint"}, ""}));
-  all.push_back(Make<EvaluateOptions>(root, {"evaluate", "Score generated images against real ones", {"generated"}, ""}));
+  all.push_back(
+      Make<EvaluateOptions>(root, {"evaluate", "Score generated images against real ones", {"generated"}, ""}));
   all.push_back(Make<InspectOptions>(root, {"inspect", "Say what a file or folder is", {"path"}, "path"}));
   all.push_back(Make<DemoOptions>(root, {"demo", "The whole pipeline on the virtual tissue", {}, ""}));
   return all;

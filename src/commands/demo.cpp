@@ -21,8 +21,10 @@ struct Part {
   double steps_per_minute;
 };
 constexpr Part kPretrain{0.06, 200};
-constexpr Part kAutoencoder{0.22, 780};
-constexpr Part kFinetune{0.58, 1300};
+constexpr Part kAlign{0.07, 850};
+constexpr Part kAutoencoder{0.17, 1000};
+constexpr Part kFinetune{0.58, 1220};
+constexpr int kStages = 7;
 
 class DemoRun {
  public:
@@ -36,9 +38,11 @@ class DemoRun {
   Json Run() {
     Prepare();
     const std::string mlm = Train("pretrain", "mlm", kPretrain, {});
+    const std::string align = Train("align", "align", kAlign, {{"pretrain_mlm_path", mlm}});
     const std::string autoencoder = Train("autoencoder", "autoencoder", kAutoencoder, {});
     const std::string ldm =
-        Train("finetune", "ldm", kFinetune, {{"pretrain_mlm_path", mlm}, {"autoencoder_path", autoencoder}});
+        Train("finetune", "ldm", kFinetune,
+              {{"pretrain_mlm_path", mlm}, {"autoencoder_path", autoencoder}, {"align_path", align}});
     return Score(ldm);
   }
 
@@ -48,10 +52,12 @@ class DemoRun {
     common["output"] = output;
     return common;
   }
+  void Stage(const std::string& text) { Log("demo {}/{}: {}", ++stage_, kStages, text); }
+
   std::string Dataset() const { return (root_ / "dataset" / name_).string(); }
 
   void Prepare() {
-    Log("demo 1/6: a virtual tissue of {} spots, whose genes cause its picture", options_.spots);
+    Stage(fmt::format("a virtual tissue of {} spots, whose genes cause its picture", options_.spots));
     PrepareOptions prepare;
     FromJson({{"common", Common(Dataset())},
               {"technology", "virtual"},
@@ -65,34 +71,35 @@ class DemoRun {
   std::string Train(const std::string& command, const std::string& kind, const Part& part, Json given) {
     const double minutes = options_.minutes * part.share;
     const int64_t steps = std::max<int64_t>(8, std::llround(minutes * part.steps_per_minute));
-    Log("demo {}/6: {}, {} steps, at most {}", kind == "mlm" ? 2 : kind == "autoencoder" ? 3 : 4, command, steps,
-        HumanSeconds(60 * minutes));
+    Stage(fmt::format("{}, {} steps, at most {}", command, steps, HumanSeconds(60 * minutes)));
     given["common"] = Common((root_ / "output" / name_ / kind / "demo").string());
     given["dataset"] = Dataset();
     given["model"] = options_.model;
     const int64_t every = std::max<int64_t>(1, (steps + 1) / 2);  // evaluating takes its share of the minutes
     given["training"] = {{"max_steps", steps}, {"max_minutes", minutes}, {"eval_steps", every}, {"save_steps", every}};
     const Json result = command == "pretrain"      ? Pretrain(ResolvePretrain(given))
+                        : command == "align"       ? TrainAligner(ResolveAlign(given))
                         : command == "autoencoder" ? TrainAutoencoder(ResolveAutoencoder(given))
                                                    : Finetune(ResolveFinetune(given));
     return result.at("run");
   }
 
   Json Score(const std::string& ldm) {
-    Log("demo 5/6: drawing {} images for each profile of the test part", options_.num_samples);
+    Stage(fmt::format("drawing {} images for each profile of the test part", options_.num_samples));
     const Json generated = Generate(ResolveGenerate({{"common", Common((fs::path(ldm) / "generated").string())},
                                                      {"dataset", Dataset()},
                                                      {"checkpoint", ldm},
                                                      {"num_samples", options_.num_samples},
                                                      {"batch_size", 32}}));
-    Log("demo 6/6: scores");
+    Stage("scores");
     EvaluateOptions evaluate;
     FromJson({{"common", Common("")}, {"generated", generated.at("output")}}, evaluate, "");
     const Json evaluation = Evaluate(evaluate);
     const fs::path folder = generated.at("output").get<std::string>();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     Log("demo: done in {}", HumanSeconds(seconds));
-    return {{"pictures", (folder / "evaluation.png").string()},
+    return {{"report", (folder / "report.html").string()},
+            {"pictures", (folder / "evaluation.png").string()},
             {"grid", (folder / "test_samples.png").string()},
             {"scores", (folder / "evaluation.json").string()},
             {"run", ldm},
@@ -105,6 +112,7 @@ class DemoRun {
   std::chrono::steady_clock::time_point start_;
   fs::path root_;
   std::string name_;
+  int stage_ = 0;
 };
 
 }  // namespace

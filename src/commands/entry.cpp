@@ -40,6 +40,7 @@ const std::map<std::string, Run> kCommands = {
     {"prepare", [](const Json& given) { return Start(Prepare, Resolve<PrepareOptions>(given)); }},
     {"pretrain", [](const Json& given) { return Start(Pretrain, ResolvePretrain(given)); }},
     {"autoencoder", [](const Json& given) { return Start(TrainAutoencoder, ResolveAutoencoder(given)); }},
+    {"align", [](const Json& given) { return Start(TrainAligner, ResolveAlign(given)); }},
     {"finetune", [](const Json& given) { return Start(Finetune, ResolveFinetune(given)); }},
     {"generate", [](const Json& given) { return Start(Generate, ResolveGenerate(given)); }},
     {"evaluate", [](const Json& given) { return Start(Evaluate, Resolve<EvaluateOptions>(given)); }},
@@ -47,9 +48,7 @@ const std::map<std::string, Run> kCommands = {
     {"demo", [](const Json& given) { return Start(Demo, Resolve<DemoOptions>(given)); }},
 };
 
-bool WantsJson(const Json& options) {
-  return options.contains("common") && options["common"].value("json", false);
-}
+bool WantsJson(const Json& options) { return options.contains("common") && options["common"].value("json", false); }
 
 // One "key: value" line an entry; nested values as JSON.
 void PrintResult(const Json& result) {

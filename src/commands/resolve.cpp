@@ -43,7 +43,8 @@ void ApplyLength(const Json& given, TrainingOptions& training) {
   if (!part) return;
   if (part->contains("epochs") && !part->contains("max_steps")) training.max_steps = 0;
   if (part->contains("max_steps") && !part->contains("epochs")) training.epochs = 0;
-  if (training.max_steps > 0 && !part->contains("eval_steps")) training.eval_steps = std::max<int64_t>(1, training.max_steps / 4);
+  if (training.max_steps > 0 && !part->contains("eval_steps"))
+    training.eval_steps = std::max<int64_t>(1, training.max_steps / 4);
   if (training.max_steps > 0 && !part->contains("save_steps")) training.save_steps = training.eval_steps;
   if (training.max_steps > 0 && !part->contains("warmup_steps")) training.warmup_steps = training.max_steps / 20;
 }
@@ -98,6 +99,27 @@ AutoencoderOptions ResolveAutoencoder(const Json& given) {
   return options;
 }
 
+AlignOptions ResolveAlign(const Json& given) {
+  AlignOptions options;
+  const std::string model = ModelOf(given);
+  options.aligner = AlignerPreset(model);
+  if (IsForCpu(model)) {
+    options.training = CpuTraining(model == "tiny" ? 40 : 800, 64, 2e-3);
+    options.training.weight_decay = 0.05;
+    // Batch statistics are those of the last weights, not of averaged ones.
+    options.training.ema_decay = 0;
+    options.freeze_transformer = true;
+    options.gene_dropout = 0.2;
+  } else {
+    options.training = ReferenceTraining(50, 256);
+    options.training.lr = 5e-4;
+  }
+  FromJson(given, options, "");
+  ApplyLength(given, options.training);
+  RequireLength(options.training);
+  return options;
+}
+
 FinetuneOptions ResolveFinetune(const Json& given) {
   FinetuneOptions options;
   const std::string model = ModelOf(given);
@@ -109,7 +131,9 @@ FinetuneOptions ResolveFinetune(const Json& given) {
     options.freeze_transformer = true;
     options.gene_dropout = 0.2;
     options.sampling.steps = 20;
-    options.sampling.guidance = 3;
+    options.sampling.guidance = 2;
+    options.guidance_candidates = {1.5, 2, 3};
+    options.steps_candidates = {50};
   } else {
     options.training = ReferenceTraining(101, 4);
   }

@@ -56,16 +56,8 @@ PipelineImpl::PipelineImpl(const PipelineConfig& config)
 }
 
 torch::Tensor PipelineImpl::PadTokens(const std::vector<std::vector<int32_t>>& tokens) const {
-  const int64_t limit = config_.models.transformer.max_tokens;
-  int64_t length = conditioner->needs_full_length() ? limit : 1;
-  for (const auto& list : tokens) length = std::max(length, std::min(static_cast<int64_t>(list.size()), limit));
-  torch::Tensor padded = torch::zeros({static_cast<int64_t>(tokens.size()), length}, torch::kInt64);
-  auto rows = padded.accessor<int64_t, 2>();
-  for (size_t b = 0; b < tokens.size(); ++b) {
-    const int64_t count = std::min(static_cast<int64_t>(tokens[b].size()), limit);
-    for (int64_t i = 0; i < count; ++i) rows[b][i] = tokens[b][i];
-  }
-  return padded.to(null_context.device());
+  return genvinci::PadTokens(tokens, config_.models.transformer.max_tokens, conditioner->needs_full_length())
+      .to(null_context.device());
 }
 
 Condition PipelineImpl::Encode(const torch::Tensor& tokens_BL) {

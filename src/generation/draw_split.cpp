@@ -102,6 +102,7 @@ class SplitDrawing {
     CheckFinite(latents_BCHW, first);
     if (latents_.defined()) latents_.slice(0, first, end).copy_(latents_BCHW);
     const torch::Tensor images_BCHW = pipeline->DecodeImages(latents_BCHW);
+    if (job_.ranker) scores_.push_back(job_.ranker->Score(images_BCHW, observations));
     for (int64_t item = first; item < end; ++item) WriteSample(item, TensorToImage(images_BCHW[item - first]));
   }
 
@@ -113,6 +114,7 @@ class SplitDrawing {
       rows.push_back(static_cast<int64_t>(distinct.size()) - 1);
     }
     Pipeline pipeline = job_.loaded.pipeline;
+    if (job_.options.unconditional) return pipeline->Null(static_cast<int64_t>(observations.size()));
     const Condition condition = pipeline->Encode(job_.TokensOf(distinct));
     const torch::Tensor rows_B = torch::tensor(rows, torch::kInt64).to(condition.context_BLD.device());
     return {condition.context_BLD.index_select(0, rows_B), condition.time_BT.index_select(0, rows_B)};
@@ -210,6 +212,7 @@ class SplitDrawing {
                               {"has_real", HasReal()},
                               {"img_size", job_.loaded.pipeline->config().img_size},
                               {"channels", channels_},
+                              {"unconditional", job_.options.unconditional},
                               {"guidance", job_.options.sampling.guidance},
                               {"steps", job_.options.sampling.steps},
                               {"seconds_per_image", seconds_per_image},
@@ -217,7 +220,7 @@ class SplitDrawing {
     WriteJson(staged_.path() / "generation.json", description);
   }
 
-  // Samples are not ranked by this command: rank is -1 and score is missing.
+  // Without --rank, rank is -1 and score is missing.
   void WriteSamplesTable() const {
     DataFrame obs;
     std::vector<std::string> names, files;
@@ -229,10 +232,18 @@ class SplitDrawing {
       samples.push_back(item % samples_ + 1);
     }
     const auto items = static_cast<size_t>(Items());
+    std::vector<int64_t> ranks(items, -1);
+    std::vector<double> scores(items, std::numeric_limits<double>::quiet_NaN());
+    if (job_.ranker) {
+      const torch::Tensor scores_NS = torch::cat(scores_).view({Count(), samples_});
+      const torch::Tensor ranks_NS = RanksOf(scores_NS).contiguous();
+      std::copy_n(scores_NS.const_data_ptr<double>(), items, scores.begin());
+      std::copy_n(ranks_NS.const_data_ptr<int64_t>(), items, ranks.begin());
+    }
     obs.Set("obs_name", FrameColumn::Strings(names));
     obs.Set("sample", FrameColumn::Integers(samples));
-    obs.Set("rank", FrameColumn::Integers(std::vector<int64_t>(items, -1)));
-    obs.Set("score", FrameColumn::Floats(std::vector<double>(items, std::numeric_limits<double>::quiet_NaN())));
+    obs.Set("rank", FrameColumn::Integers(ranks));
+    obs.Set("score", FrameColumn::Floats(scores));
     obs.Set("seed", FrameColumn::Integers(std::vector<int64_t>(items, job_.options.common.seed)));
     obs.Set("image", FrameColumn::Strings(files));
     H5adWriter writer(staged_.path() / "samples.h5ad", obs, DataFrame());
@@ -248,7 +259,8 @@ class SplitDrawing {
   std::vector<std::string> channels_;
   StagedFolder staged_;
   std::optional<StartNoiseFile> noise_;
-  torch::Tensor latents_;  // (items, C, H, W)
+  torch::Tensor latents_;              // (items, C, H, W)
+  std::vector<torch::Tensor> scores_;  // of the ranker, one a batch
   PictureGrid grid_;
 };
 

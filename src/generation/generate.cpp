@@ -64,6 +64,18 @@ fs::path RunNamed(const GenerateOptions& options) {
   return ResolveRun(FolderName(fs::path(options.dataset)), "ldm", options.checkpoint);
 }
 
+std::shared_ptr<SampleRanker> OpenRanker(const GenerateOptions& options, const Dataset& dataset,
+                                         const LoadedPipeline& loaded) {
+  const auto path = FindAligner(FolderName(dataset.path()), options.align_path, loaded.state);
+  if (!path) {
+    throw MissingFileError("RUN_MISSING",
+                           "--rank: there is no alignment run for {}: train one with genvinci align, or "
+                           "give --align_path",
+                           dataset.path().string());
+  }
+  return std::make_shared<SampleRanker>(LoadAligner(*path, OpenDevice(options.common.device)), dataset);
+}
+
 GenerationJob Open(const GenerateOptions& options) {
   const Dataset dataset = Dataset::Open(options.dataset);
   LoadedPipeline loaded = LoadPipeline(RunNamed(options), OpenDevice(options.common.device));
@@ -74,9 +86,16 @@ GenerationJob Open(const GenerateOptions& options) {
                     "own checkpoint, or one prepared with --no_images",
                     dataset.path().string(), dataset.info().channels.size(), config.channels.size());
   }
+  if (options.unconditional && config.condition_dropout == 0) {
+    throw ConfigError("GUIDANCE_UNTRAINED",
+                      "--unconditional: {} was trained with condition_dropout 0 and knows no null "
+                      "condition",
+                      loaded.path.string());
+  }
   TokenizedDataset tokenized = TokenizeDataset(dataset, loaded.vocabulary, config.models.transformer.max_tokens);
   Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
-  return {options, dataset, std::move(loaded), std::move(tokenized)};
+  std::shared_ptr<SampleRanker> ranker = options.rank ? OpenRanker(options, dataset, loaded) : nullptr;
+  return {options, dataset, std::move(loaded), std::move(tokenized), ranker};
 }
 
 }  // namespace
@@ -99,8 +118,16 @@ std::vector<int64_t> GenerationJob::ObservationsOf(Split split) const {
 }
 
 SamplerOptions SamplingOf(const GenerateOptions& options) {
-  const Json state = Checkpoint::Open(RunNamed(options)).RequireKind("ldm");
+  const Checkpoint checkpoint = Checkpoint::Open(RunNamed(options));
+  const Json state = checkpoint.RequireKind("ldm");
   SamplerOptions sampling;
+  // What was chosen on val, once the run was finished.
+  const fs::path chosen = RunOf(checkpoint.path()) / "sampling.json";
+  std::error_code error;
+  if (fs::exists(chosen, error)) {
+    FromJson(ReadJson(chosen).value("sampling", Json::object()), sampling, chosen.string());
+    return sampling;
+  }
   if (state.contains("sampling")) FromJson(state["sampling"], sampling, "sampling");
   return sampling;
 }

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "genvinci/data/dataset.h"
 #include "genvinci/data/tokens.h"
 #include "genvinci/generation/generate_options.h"
+#include "sample_ranker.h"
 
 namespace genvinci {
 
@@ -18,6 +20,7 @@ struct GenerationJob {
   Dataset dataset;
   LoadedPipeline loaded;
   TokenizedDataset tokenized;
+  std::shared_ptr<SampleRanker> ranker = nullptr;  // with options.rank
 
   // The conditions' input for some observations.
   torch::Tensor TokensOf(const std::vector<int64_t>& observations) const;

@@ -1,23 +1,34 @@
 #include "genvinci/studies/evaluate.h"
 
+#include <algorithm>
+#include <functional>
 #include <numeric>
+#include <optional>
+#include <set>
 
+#include "evaluation_data.h"
 #include "evaluation_report.h"
+#include "generated_folder.h"
 #include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/progress.h"
 #include "genvinci/core/signals.h"
 #include "genvinci/core/version.h"
+#include "genvinci/metrics/feature_metrics.h"
+#include "genvinci/studies/cnn_baseline.h"
+#include "genvinci/studies/domain_space.h"
 #include "genvinci/studies/examples.h"
+#include "genvinci/studies/memorisation.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
+#include "test_reads.h"
 
 namespace genvinci {
 namespace {
 
 constexpr int64_t kSmallestSide = 7;  // SSIM's window
-constexpr int64_t kBatch = 16;
+constexpr int64_t kBatch = 32;
 
 // A permutation without a fixed point: one cycle through all (Sattolo 1986).
 std::vector<int64_t> Derangement(int64_t n, int64_t seed) {
@@ -31,6 +42,24 @@ std::vector<int64_t> Derangement(int64_t n, int64_t seed) {
   return order;
 }
 
+// What the intervals over groups draw: patients where there are several, else sections.
+std::vector<std::string> GroupsOf(const Dataset& dataset, const std::vector<int64_t>& rows) {
+  std::vector<std::string> groups(rows.size());
+  for (const char* name : {"patient", "section"}) {
+    const FrameColumn* column = dataset.obs().Find(name);
+    if (!column) continue;
+    for (size_t i = 0; i < rows.size(); ++i) groups[i] = column->Text(static_cast<size_t>(rows[i]));
+    if (std::set<std::string>(groups.begin(), groups.end()).size() > 1) break;
+  }
+  return groups;
+}
+
+// Images of one kind, of every observation.
+struct ImageSource {
+  std::string key, title;
+  std::function<torch::Tensor(int64_t)> images_of;  // (S, C, H, W) uint8
+};
+
 class Evaluation {
  public:
   explicit Evaluation(const EvaluateOptions& options)
@@ -38,106 +67,271 @@ class Evaluation {
         generated_(GeneratedFolder::Open(options.generated)),
         dataset_(Dataset::Open(options.dataset.empty() ? generated_.dataset : options.dataset)),
         rows_(generated_.RowsIn(dataset_)),
-        labels_(LabelsOf(dataset_, rows_)),
         device_(OpenDevice(options.common.device)),
-        loaded_(LoadPipeline(generated_.checkpoint, device_)) {
+        loaded_(LoadPipeline(generated_.checkpoint, device_)),
+        resampler_(GroupsOf(dataset_, rows_), options.bootstraps, options.common.seed) {
     if (generated_.img_size < kSmallestSide) {
       throw DataError("EVALUATE_SIZE", "{}: images of {} px, SSIM needs {}: generate larger ones",
                       generated_.path.string(), generated_.img_size, kSmallestSide);
     }
+    OpenDomainSpace();
   }
 
   Json Run() {
     const torch::NoGradGuard no_grad;
-    for (const std::string& baseline : options_.baselines) {
-      if (baseline == "mean") mean_image_CHW_ = MeanTrainingImage();
-    }
-    ScoreAll();
-    const EvaluationReport report{generated_, MakeJson(), MakePicture()};
+    real_NCHW_ = LoadReal();
+    MakeSources();
+    EvaluationData data{dataset_, rows_, {}, {"shuffled", "shuffled", {}, {}}, {}, resampler_, {}, {}, {}, {}, {}};
+    for (const ImageSource& source : sources_) data.sources.push_back(Score(source));
+    Shuffle(data);
+    AddFeatures(data);
+    RequireHonestBaseline(data);
+    const EvaluationReport report = MakeReport(data);
     const fs::path folder = options_.common.output.empty() ? generated_.path : fs::path(options_.common.output);
     WriteEvaluation(report, folder);
     return report.json;
   }
 
  private:
-  torch::Tensor MeanTrainingImage() const {
-    const std::vector<int64_t> training = dataset_.Indices(Split::kTrain);
-    if (training.empty()) {
+  void OpenDomainSpace() {
+    const std::string name = dataset_.path().filename().string();
+    const auto path = FindAligner(name, options_.align_path, loaded_.state);
+    if (!path) {
+      Warn("there is no alignment run for {}: only scores of pixels are made: train one with genvinci align",
+           dataset_.path().string());
+      return;
+    }
+    space_.emplace(*path, dataset_, device_);
+  }
+
+  torch::Tensor LoadReal() const {
+    std::vector<torch::Tensor> real;
+    for (int64_t i = 0; i < generated_.n; ++i) real.push_back(generated_.LoadReal(i));
+    return torch::stack(real);
+  }
+
+  bool Wants(const char* baseline) const {
+    return std::find(options_.baselines.begin(), options_.baselines.end(), baseline) != options_.baselines.end();
+  }
+
+  void MakeSources() {
+    sources_.push_back({"generated", "generated", [this](int64_t i) { return generated_.LoadSamples(i); }});
+    AddFixed("reconstructed", "reconstructed", ReconstructAll());
+    if (options_.baselines.empty()) return;
+    if (dataset_.Indices(Split::kTrain).empty()) {
       throw DataError("SPLIT_EMPTY", "{}: its train part is empty: use --baselines with no value",
                       dataset_.path().string());
     }
-    const int64_t side = generated_.img_size;
-    torch::Tensor sum = torch::zeros({static_cast<int64_t>(generated_.channels.size()), side, side}, torch::kFloat64);
+    if (Wants("nearest") || Wants("cnn")) {
+      const ExpressionSpace expression = ExpressionSpace::Fit(dataset_);
+      if (Wants("nearest")) AddNearest(expression);
+      if (Wants("cnn")) AddCnn(expression);
+    }
+    if (Wants("mean")) {
+      const torch::Tensor mean_CHW = MeanTrainingImage();
+      sources_.push_back({"mean_image", "mean image", [mean_CHW](int64_t) { return mean_CHW.unsqueeze(0); }});
+    }
+  }
+
+  void AddFixed(const std::string& key, const std::string& title, const torch::Tensor& images_NCHW) {
+    sources_.push_back({key, title, [images_NCHW](int64_t i) { return images_NCHW.narrow(0, i, 1); }});
+  }
+
+  // There and back through the checkpoint's autoencoder, by the mean of its posterior.
+  torch::Tensor ReconstructAll() {
+    std::vector<torch::Tensor> all;
+    Autoencoder& autoencoder = loaded_.pipeline->autoencoder;
+    for (const torch::Tensor& real_BCHW : real_NCHW_.split(kBatch)) {
+      ThrowIfStopped("stopped; nothing was written");
+      const torch::Tensor images_BCHW = real_BCHW.to(device_, torch::kFloat32).div_(127.5).sub_(1);
+      const torch::Tensor decoded_BCHW = autoencoder->Decode(autoencoder->Encode(images_BCHW).mean_BCHW);
+      all.push_back(decoded_BCHW.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch::kCPU, torch::kUInt8));
+    }
+    return torch::cat(all);
+  }
+
+  torch::Tensor Patch(int64_t row) const {
+    return BytesOf(Resize(dataset_.LoadPatch(row), generated_.img_size, generated_.img_size));
+  }
+
+  // The patch of the training profile that is nearest in expression.
+  void AddNearest(const ExpressionSpace& expression) {
+    const torch::Tensor train_N = torch::tensor(dataset_.Indices(Split::kTrain), torch::kInt64);
+    const NearestRows nearest = FindNearest(expression.scores_NK.index_select(0, torch::tensor(rows_, torch::kInt64)),
+                                            expression.scores_NK.index_select(0, train_N));
+    const torch::Tensor found_N = train_N.index_select(0, nearest.indices_N);
+    sources_.push_back({"nearest", "nearest profile",
+                        [this, found_N](int64_t i) { return Patch(found_N[i].item<int64_t>()).unsqueeze(0); }});
+  }
+
+  void AddCnn(const ExpressionSpace& expression) {
+    const torch::AutoGradMode with_gradients(/*enabled=*/true);
+    const CnnBaseline cnn =
+        DrawCnnBaseline(dataset_, expression, rows_, {generated_.img_size, options_.common.seed, device_});
+    cnn_tuning_ = cnn.tuning;
+    AddFixed("cnn", "CNN", cnn.images_NCHW);
+  }
+
+  // 0 to 255, not rounded.
+  torch::Tensor MeanTrainingImage() const {
+    const std::vector<int64_t> training = dataset_.Indices(Split::kTrain);
+    torch::Tensor sum = torch::zeros_like(real_NCHW_[0], torch::kFloat64);
     Progress progress("mean training image", static_cast<int64_t>(training.size()), "images");
     for (const int64_t row : training) {
       ThrowIfStopped("stopped; nothing was written");
-      sum += BytesOf(Resize(dataset_.LoadPatch(row), side, side));
+      sum += Patch(row);
       progress.Add(1);
     }
     return sum / static_cast<double>(training.size());
   }
 
-  // (B, C, H, W) uint8 there and back through the checkpoint's autoencoder, by the mean of its posterior.
-  torch::Tensor Reconstruct(const torch::Tensor& real_BCHW) {
-    const torch::Tensor images_BCHW = real_BCHW.to(device_, torch::kFloat32).div_(127.5).sub_(1);
-    Autoencoder& autoencoder = loaded_.pipeline->autoencoder;
-    const torch::Tensor decoded_BCHW = autoencoder->Decode(autoencoder->Encode(images_BCHW).mean_BCHW);
-    return decoded_BCHW.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch::kCPU, torch::kUInt8);
-  }
-
-  void ScoreAll() {
-    const std::vector<int64_t> other = Derangement(generated_.n, options_.common.seed);
-    Progress progress("scoring", generated_.n, "observations");
-    for (int64_t first = 0; first < generated_.n; first += kBatch) {
+  SourceScores Score(const ImageSource& source) {
+    SourceScores scores{source.key, source.title, {}, {}};
+    PixelScores pixels;
+    std::vector<torch::Tensor> features;
+    Progress progress("scoring " + source.title, generated_.n, "observations");
+    for (int64_t i = 0; i < generated_.n; ++i) {
       ThrowIfStopped("stopped; nothing was written");
-      const int64_t end = std::min(first + kBatch, generated_.n);
-      std::vector<torch::Tensor> real;
-      for (int64_t i = first; i < end; ++i) real.push_back(generated_.LoadReal(i));
-      const torch::Tensor real_BCHW = torch::stack(real), reconstructed_BCHW = Reconstruct(real_BCHW);
-      for (int64_t i = first; i < end; ++i) {
-        const torch::Tensor real_CHW = real_BCHW[i - first], samples_NCHW = generated_.LoadSamples(i);
-        scores_.generated.Add(samples_NCHW, real_CHW);
-        scores_.reconstructed.Add(reconstructed_BCHW.slice(0, i - first, i - first + 1), real_CHW);
-        if (mean_image_CHW_.defined()) scores_.mean_image.Add(mean_image_CHW_.unsqueeze(0), real_CHW);
-        if (generated_.n > 1) {
-          scores_.shuffled.Add(samples_NCHW, generated_.LoadReal(other[static_cast<size_t>(i)]));
-        }
-      }
-      progress.Add(end - first);
+      const torch::Tensor images_SCHW = source.images_of(i);
+      pixels.Add(images_SCHW, real_NCHW_[i]);
+      if (space_) features.push_back(space_->Features(images_SCHW));
+      progress.Add(1);
     }
+    for (size_t m = 0; m < kPixelMetrics; ++m) scores.paired_NS[m] = pixels.Values(m);
+    if (space_) scores.features_NSF = torch::stack(features);
+    return scores;
   }
 
-  Json MakeJson() const {
+  // The generated images against the real ones of other observations.
+  void Shuffle(EvaluationData& data) const {
+    if (generated_.n < 2) return;
+    data.other = Derangement(generated_.n, options_.common.seed);
+    PixelScores pixels;
+    for (int64_t i = 0; i < generated_.n; ++i) {
+      pixels.Add(sources_.front().images_of(i), real_NCHW_[data.other[static_cast<size_t>(i)]]);
+    }
+    for (size_t m = 0; m < kPixelMetrics; ++m) data.shuffled.paired_NS[m] = pixels.Values(m);
+  }
+
+  void AddFeatures(EvaluationData& data) {
+    if (!space_) return;
+    data.real_NF = space_->Features(real_NCHW_);
+    data.train_rows = dataset_.Indices(Split::kTrain);
+    data.val_rows = dataset_.Indices(Split::kVal);
+    data.train_NF = PartFeatures(data.train_rows);
+    data.val_NF = PartFeatures(data.val_rows);
+    for (SourceScores& source : data.sources) {
+      source.paired_NS[kPixelMetrics] = FeatureDistances(source.features_NSF, data.real_NF);
+    }
+    if (generated_.n < 2) return;
+    data.shuffled.paired_NS[kPixelMetrics] = OtherFeatureDistances(data.generated().features_NSF, data.real_NF);
+  }
+
+  torch::Tensor PartFeatures(const std::vector<int64_t>& rows) {
+    if (rows.empty()) return torch::zeros({0, space_->dim()}, torch::kFloat64);
+    return space_->PatchFeatures(dataset_, rows, generated_.img_size);
+  }
+
+  // A baseline that loses to the mean image was not trained: nothing said beside it would be worth reading.
+  void RequireHonestBaseline(const EvaluationData& data) const {
+    std::optional<double> cnn, mean;
+    for (const SourceScores& source : data.sources) {
+      if (source.key == "cnn") cnn = source.paired_NS[0].mean().item<double>();
+      if (source.key == "mean_image") mean = source.paired_NS[0].mean().item<double>();
+    }
+    if (!cnn || !mean || *cnn < *mean) return;
+    throw DataError("BASELINE_CNN",
+                    "{}: the CNN baseline's squared error is {:.5f}, the mean image's {:.5f}: the genes of this "
+                    "dataset do not tell its images' pixels; use --baselines mean,nearest",
+                    dataset_.path().string(), *cnn, *mean);
+  }
+
+  Json MemorisationJson() const {
+    std::vector<torch::Tensor> train, generated;
+    for (const int64_t row : dataset_.Indices(Split::kTrain)) {
+      train.push_back(Memorisation::Thumbnails(Patch(row).unsqueeze(0)));
+    }
+    if (train.empty() || generated_.n < 2) return Json::object();
+    for (int64_t i = 0; i < generated_.n; ++i) {
+      generated.push_back(Memorisation::Thumbnails(sources_.front().images_of(i)));
+    }
+    return Memorisation(torch::cat(train)).Compare(Memorisation::Thumbnails(real_NCHW_), torch::cat(generated));
+  }
+
+  Json MakeJson(const EvaluationData& data) {
     const bool same_patient = dataset_.info().same_patient && generated_.split != Name(Split::kTrain);
-    return {
-        {"n", generated_.n},
-        {"n_samples", generated_.num_samples},
-        {"split", generated_.split},
-        {"metrics", MetricsJson(scores_)},
-        {"undefined", UndefinedJson(scores_)},
-        {"same_patient", same_patient},
-        {"note", same_patient ? "same patient: the training part holds other tissue of the patients scored here" : ""},
-        {"checkpoint", generated_.checkpoint.string()},
-        {"dataset", dataset_.path().string()},
-        {"generated", generated_.path.string()},
-        {"img_size", generated_.img_size},
-        {"seed", options_.common.seed},
-        {"version", kVersion},
-        {"command_line", CommandLine()}};
+    Json json = {{"n", generated_.n}, {"n_samples", generated_.num_samples}, {"split", generated_.split}};
+    for (Json (*table)(const EvaluationData&) : {PairedJson, DistributionJson, LabelJson, ProportionJson, NucleiJson}) {
+      json.update(table(data), /*merge_objects=*/true);
+    }
+    json["memorisation"] = MemorisationJson();
+    if (space_) json["domain"] = {{"align", space_->loaded().path.string()}, {"dim", space_->dim()}};
+    if (!cnn_tuning_.is_null()) json["cnn"] = cnn_tuning_;
+    if (generated_.split == Name(Split::kTest)) json["test_reads"] = CountTestRead(generated_.checkpoint);
+    json["bootstraps"] = options_.bootstraps;
+    json["same_patient"] = same_patient;
+    json["note"] = same_patient ? "same patient: the training part holds other tissue of the patients scored here" : "";
+    json["checkpoint"] = generated_.checkpoint.string();
+    json["dataset"] = dataset_.path().string();
+    json["generated"] = generated_.path.string();
+    json["img_size"] = generated_.img_size;
+    json["guidance"] = generated_.guidance;
+    json["steps"] = generated_.steps;
+    json["seed"] = options_.common.seed;
+    json["version"] = kVersion;
+    json["command_line"] = CommandLine();
+    return json;
   }
 
-  Picture MakePicture() {
-    Picture picture;
-    for (const int64_t i : ChooseExamples(labels_, options_.examples)) {
-      PictureColumn column;
-      column.caption = labels_[static_cast<size_t>(i)].empty() ? generated_.observations[static_cast<size_t>(i)]
-                                                               : labels_[static_cast<size_t>(i)];
-      column.real = generated_.Load(i, 0);
-      column.reconstructed = ImageOfBytes(Reconstruct(BytesOf(column.real).unsqueeze(0))[0]);
-      for (int64_t k = 1; k <= std::min(generated_.num_samples, kPictureSamples); ++k) {
-        column.samples.push_back(generated_.Load(i, k));
+  EvaluationReport MakeReport(const EvaluationData& data) {
+    EvaluationReport report{generated_, MakeJson(data), {}, {}};
+    const std::vector<std::string> labels = LabelsOf(dataset_, rows_);
+    const std::vector<int64_t> examples = ChooseExamples(labels, options_.examples);
+    std::vector<std::string> captions;
+    for (const int64_t i : examples) {
+      const auto at = static_cast<size_t>(i);
+      captions.push_back(labels[at].empty() ? generated_.observations[at] : labels[at]);
+    }
+    report.examples = MakePicture(examples, captions);
+    if (space_) report.extremes = MakeExtremes(data);
+    return report;
+  }
+
+  // The observations whose samples lie nearest to, midway and farthest from their real images.
+  Picture MakeExtremes(const EvaluationData& data) {
+    const torch::Tensor order_N = data.generated().paired_NS[kPixelMetrics].mean(1).argsort();
+    const int64_t each = std::clamp<int64_t>(generated_.n / 3, 1, 4);
+    std::vector<int64_t> chosen;
+    std::vector<std::string> captions;
+    for (const auto& [name, first] : {std::pair<const char*, int64_t>{"best", 0},
+                                      {"median", (generated_.n - each) / 2},
+                                      {"worst", generated_.n - each}}) {
+      for (int64_t k = 0; k < each; ++k) {
+        chosen.push_back(order_N[first + k].item<int64_t>());
+        captions.push_back(name);
       }
-      picture.columns.push_back(std::move(column));
+    }
+    return MakePicture(chosen, captions);
+  }
+
+  Picture MakePicture(const std::vector<int64_t>& chosen, const std::vector<std::string>& captions) {
+    Picture picture;
+    picture.captions = captions;
+    const auto add_row = [&](const std::string& name, const std::function<torch::Tensor(int64_t)>& image_of) {
+      std::vector<Image> row;
+      for (const int64_t i : chosen) row.push_back(ImageOfBytes(image_of(i)));
+      picture.rows.emplace_back(name, std::move(row));
+    };
+    add_row("real", [&](int64_t i) { return real_NCHW_[i]; });
+    for (const char* key : {"reconstructed", "generated", "nearest", "cnn"}) {
+      const auto source =
+          std::find_if(sources_.begin(), sources_.end(), [&](const auto& one) { return one.key == key; });
+      if (source == sources_.end()) continue;
+      const int64_t samples = source->key == "generated" ? std::min(generated_.num_samples, kPictureSamples) : 1;
+      for (int64_t k = 0; k < samples; ++k) {
+        const std::string name = samples > 1 ? fmt::format("{} {}", source->title, k + 1) : source->title;
+        add_row(name, [&](int64_t i) { return source->images_of(i)[k]; });
+      }
     }
     return picture;
   }
@@ -146,11 +340,13 @@ class Evaluation {
   GeneratedFolder generated_;
   Dataset dataset_;
   std::vector<int64_t> rows_;
-  std::vector<std::string> labels_;
   torch::Device device_;
   LoadedPipeline loaded_;
-  torch::Tensor mean_image_CHW_;  // 0 to 255; undefined when it is not asked for
-  ComparedScores scores_;
+  Resampler resampler_;
+  std::optional<DomainSpace> space_;
+  torch::Tensor real_NCHW_;  // uint8
+  std::vector<ImageSource> sources_;
+  Json cnn_tuning_;
 };
 
 }  // namespace

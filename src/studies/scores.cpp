@@ -1,6 +1,5 @@
-#include "scores.h"
+#include "genvinci/studies/scores.h"
 
-#include <cmath>
 #include <limits>
 
 #include "genvinci/metrics/image_metrics.h"
@@ -8,31 +7,29 @@
 namespace genvinci {
 namespace {
 
-double FiniteMean(const torch::Tensor& values) {
-  const torch::Tensor finite = values.index({values.isfinite()});
-  return finite.numel() == 0 ? std::numeric_limits<double>::quiet_NaN() : finite.mean().item<double>();
+torch::Tensor FiniteOrNan(const torch::Tensor& values) {
+  return values.where(values.isfinite(),
+                      torch::scalar_tensor(std::numeric_limits<double>::quiet_NaN(), torch::kFloat64));
 }
 
 }  // namespace
 
-void Scores::Add(const torch::Tensor& made_NCHW, const torch::Tensor& real_CHW) {
+void PixelScores::Add(const torch::Tensor& made_NCHW, const torch::Tensor& real_CHW) {
   const torch::Tensor real_NCHW = real_CHW.unsqueeze(0).expand_as(made_NCHW);
-  rows_.push_back(
-      {FiniteMean(MeanSquaredError(made_NCHW, real_NCHW)), FiniteMean(PixelCorrelation(made_NCHW, real_NCHW)),
-       FiniteMean(PeakSignalToNoise(made_NCHW, real_NCHW)), FiniteMean(StructuralSimilarity(made_NCHW, real_NCHW))});
+  rows_[0].push_back(FiniteOrNan(MeanSquaredError(made_NCHW, real_NCHW)));
+  rows_[1].push_back(FiniteOrNan(PixelCorrelation(made_NCHW, real_NCHW)));
+  rows_[2].push_back(FiniteOrNan(PeakSignalToNoise(made_NCHW, real_NCHW)));
+  rows_[3].push_back(FiniteOrNan(StructuralSimilarity(made_NCHW, real_NCHW)));
 }
 
-Json Scores::Mean(size_t metric) const {
-  double sum = 0;
-  for (const auto& row : rows_) sum += std::isnan(row[metric]) ? 0 : row[metric];
-  const int64_t defined = static_cast<int64_t>(rows_.size()) - Undefined(metric);
-  return defined == 0 ? Json(nullptr) : Json(sum / static_cast<double>(defined));
+torch::Tensor FeatureDistances(const torch::Tensor& made_NSF, const torch::Tensor& real_NF) {
+  return (made_NSF - real_NF.unsqueeze(1)).norm(2, 2);
 }
 
-int64_t Scores::Undefined(size_t metric) const {
-  int64_t count = 0;
-  for (const auto& row : rows_) count += std::isnan(row[metric]) ? 1 : 0;
-  return count;
+torch::Tensor OtherFeatureDistances(const torch::Tensor& made_NSF, const torch::Tensor& real_NF) {
+  const int64_t n = made_NSF.size(0), samples = made_NSF.size(1);
+  const torch::Tensor all = torch::cdist(made_NSF.flatten(0, 1), real_NF).sum(1).view({n, samples});
+  return (all - FeatureDistances(made_NSF, real_NF)) / static_cast<double>(n - 1);
 }
 
 }  // namespace genvinci

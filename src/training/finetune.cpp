@@ -6,9 +6,9 @@
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/data/patch_store.h"
-#include "genvinci/data/tokens.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
+#include "genvinci/training/gene_start.h"
 #include "genvinci/training/image_data.h"
 #include "genvinci/training/image_grid.h"
 #include "genvinci/training/latent_store.h"
@@ -16,6 +16,7 @@
 #include "genvinci/training/profile_store.h"
 #include "genvinci/training/tasks.h"
 #include "genvinci/training/trainer.h"
+#include "genvinci/training/val_study.h"
 
 namespace genvinci {
 namespace {
@@ -33,17 +34,6 @@ struct Start {
   Json sources = Json::object();
   Lists tokens = {};  // of every observation
 };
-
-Vocabulary VocabularyFor(const FinetuneOptions& options, const std::optional<fs::path>& pretraining) {
-  if (!pretraining) return Vocabulary::Open(options.vocabulary);
-  const Checkpoint checkpoint = Checkpoint::Open(*pretraining);
-  checkpoint.RequireKind("mlm");
-  Vocabulary trained = checkpoint.Vocabulary();
-  if (!options.vocabulary.empty() && Vocabulary::Open(options.vocabulary).fingerprint() != trained.fingerprint())
-    throw DataError("CKPT_VOCABULARY", "{}: was trained with another vocabulary than {}: leave vocabulary out",
-                    pretraining->string(), options.vocabulary);
-  return trained;
-}
 
 // The first grid is drawn late; what cannot be drawn is refused early.
 void RequireSampling(const FinetuneOptions& options, const PipelineImpl& pipeline) {
@@ -64,19 +54,14 @@ void RequireGeneDropout(const FinetuneOptions& options) {
                       options.gene_dropout);
 }
 
-void Freeze(torch::nn::Module& module) {
-  for (auto& parameter : module.parameters()) parameter.set_requires_grad(false);
-}
-
 Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t img_size, const torch::Device& device) {
   const std::string name = FolderName(dataset.path());
   if (options.autoencoder_path.empty())
     throw ConfigError("FINETUNE_AUTOENCODER", "autoencoder_path: is needed: train one with genvinci autoencoder");
   const LoadedAutoencoder autoencoder =
       LoadAutoencoderRun(ResolveRun(name, "autoencoder", options.autoencoder_path), torch::kCPU);
-  std::optional<fs::path> pretraining;
-  if (!options.pretrain_mlm_path.empty()) pretraining = ResolveRun(name, "mlm", options.pretrain_mlm_path);
-  Start start{Pipeline{nullptr}, VocabularyFor(options, pretraining)};
+  const GeneStart genes = GeneStart::Open(name, options.pretrain_mlm_path, options.vocabulary);
+  Start start{Pipeline{nullptr}, genes.vocabulary};
   PipelineConfig config{options.models, options.diffusion, img_size, dataset.info().channels,
                         options.condition_dropout};
   config.models.autoencoder = autoencoder.autoencoder->config();
@@ -93,23 +78,13 @@ Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t 
   start.pipeline->latent_mean.copy_(autoencoder.latent_mean_C);
   start.pipeline->latent_scale.copy_(autoencoder.latent_scale_C);
   start.sources["autoencoder"] = autoencoder.path.string();
-  if (pretraining)
-    start.sources["transformer"] = LoadTransformer(*pretraining, start.pipeline->transformer).path().string();
-  else
-    Log("pretrain_mlm_path is empty: the gene transformer starts from scratch");
+  genes.Load(start.pipeline->transformer, start.sources);
+  if (!options.align_path.empty()) start.sources["aligner"] = ResolveRun(name, "align", options.align_path).string();
   Freeze(*start.pipeline->autoencoder);
   if (options.freeze_transformer) Freeze(*start.pipeline->transformer);
   start.pipeline->to(device);
-  TokenizedDataset tokenized = TokenizeDataset(dataset, start.vocabulary, config.models.transformer.max_tokens);
-  Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
-  start.tokens = std::move(tokenized.tokens);
+  start.tokens = TokensOf(dataset, start.vocabulary, config.models.transformer.max_tokens);
   return start;
-}
-
-Lists Select(const Lists& tokens, const std::vector<int64_t>& observations) {
-  Lists selected;
-  for (const int64_t i : observations) selected.push_back(tokens[static_cast<size_t>(i)]);
-  return selected;
 }
 
 Condition Rolled(const Condition& condition) {
@@ -130,8 +105,10 @@ class FinetuneTask : public TrainingTask {
         val_(std::move(data.val)),
         val_NCHW_(data.val_NCHW),
         latents_(pipeline_->autoencoder, data.train_NCHW, device_),
-        train_profiles_(pipeline_, Select(start.tokens, train_), options.freeze_transformer),
-        val_profiles_(pipeline_, Select(start.tokens, val_), options.freeze_transformer) {
+        train_profiles_(pipeline_->transformer, Select(start.tokens, train_), StoreOptions()),
+        val_tokens_(Select(start.tokens, val_)),
+        val_profiles_(pipeline_->transformer, val_tokens_, StoreOptions()) {
+    if (!options.align_path.empty()) OpenStudy();
     val_latents_NCHW_ = EncodeVal();
     const torch::Tensor order = torch::randperm(static_cast<int64_t>(val_.size()),
                                                 RandomStream(options.common.seed, "val order"), torch::kInt64);
@@ -182,20 +159,45 @@ class FinetuneTask : public TrainingTask {
                                         .to(device_);
       const torch::Tensor latents_BCHW = val_latents_NCHW_.index_select(0, Positions(items)).to(device_);
       const torch::Tensor noise_BCHW = ValNoise(items).to(device_);
-      const Condition condition = val_profiles_.Encode(items);
+      const Condition condition = Read(val_profiles_.Encode(items));
       loss += pipeline_->Loss(latents_BCHW, condition, times_B, noise_BCHW).sum().item<double>();
       shuffled += pipeline_->Loss(latents_BCHW, Rolled(condition), times_B, noise_BCHW).sum().item<double>();
     }
     WriteGrid(step);
     const auto n = static_cast<double>(count);
-    return Evaluation{{{"val_loss", loss / n}, {"val_loss_shuffled", shuffled / n}, {"val_gap", (shuffled - loss) / n}},
-                      "val_loss",
-                      /*higher_is_better=*/false};
+    Json metrics = {{"val_loss", loss / n}, {"val_loss_shuffled", shuffled / n}, {"val_gap", (shuffled - loss) / n}};
+    if (study_)
+      metrics.update(study_->Score(pipeline_, Read(val_profiles_.Encode(study_->items())), options_.sampling));
+    return Evaluation{metrics, study_ ? ValStudy::kChoice : "val_loss", /*higher_is_better=*/false};
+  }
+
+  // The sampling of the best checkpoint, on val.
+  void ChooseSampling() {
+    if (!study_) return;
+    const torch::NoGradGuard no_grad;
+    Pipeline best = LoadPipeline(run_, device_).pipeline;
+    const Condition condition = best->Encode(best->PadTokens(Select(val_tokens_, study_->items())));
+    genvinci::ChooseSampling(*study_, best, condition,
+                             {options_.sampling, options_.guidance_candidates, options_.steps_candidates}, run_);
   }
 
  private:
+  void OpenStudy() {
+    study_.emplace(dataset_, val_, val_NCHW_,
+                   ValStudyOptions{ResolveRun(FolderName(dataset_.path()), "align", options_.align_path),
+                                   options_.eval_images, options_.common.seed},
+                   device_);
+  }
+
+  ProfileStoreOptions StoreOptions() const {
+    return {.frozen = options_.freeze_transformer, .full_length = pipeline_->conditioner->needs_full_length()};
+  }
+  Condition Read(const EncodedProfiles& profiles) {
+    return pipeline_->conditioner->forward(profiles.hidden_BLD, profiles.tokens_BL);
+  }
+
   Condition TrainCondition(const std::vector<int64_t>& items, const torch::Generator& generator) {
-    const Condition condition = train_profiles_.EncodeDropped(items, options_.gene_dropout, generator);
+    const Condition condition = Read(train_profiles_.EncodeDropped(items, options_.gene_dropout, generator));
     if (options_.condition_dropout == 0) return condition;
     const torch::Tensor drop_B =
         torch::rand({static_cast<int64_t>(items.size())}, generator) < options_.condition_dropout;
@@ -228,7 +230,7 @@ class FinetuneTask : public TrainingTask {
     const torch::Tensor positions_B = Positions(items);
     const torch::Tensor real_BCHW = PatchBatch(val_NCHW_, positions_B);
     const torch::Tensor made_BCHW = pipeline_->DecodeImages(val_latents_NCHW_.index_select(0, positions_B).to(device_));
-    const Condition condition = val_profiles_.Encode(items);
+    const Condition condition = Read(val_profiles_.Encode(items));
     std::vector<std::vector<torch::Tensor>> rows;
     for (size_t i = 0; i < items.size(); ++i)
       rows.push_back({real_BCHW[static_cast<int64_t>(i)], made_BCHW[static_cast<int64_t>(i)]});
@@ -251,7 +253,10 @@ class FinetuneTask : public TrainingTask {
   std::vector<int64_t> train_, val_, val_order_;
   torch::Tensor val_NCHW_, val_latents_NCHW_;
   LatentStore latents_;
-  ProfileStore train_profiles_, val_profiles_;
+  ProfileStore train_profiles_;
+  Lists val_tokens_;
+  ProfileStore val_profiles_;
+  std::optional<ValStudy> study_;
 };
 
 }  // namespace
@@ -267,7 +272,9 @@ Json Finetune(const FinetuneOptions& options) {
   const RunIdentity identity{"finetune", "ldm", FolderName(dataset.path()), ToJson(options), facts};
   TrainingRun run = OpenTrainingRun(identity, options.common, options.training);
   FinetuneTask task(options, dataset, std::move(start), std::move(data), run.folder.path());
-  return Trainer(task, run, identity, options.common, options.training).Run();
+  const Json result = Trainer(task, run, identity, options.common, options.training).Run();
+  if (result.at("finished").get<bool>()) task.ChooseSampling();
+  return result;
 }
 
 }  // namespace genvinci

@@ -24,55 +24,59 @@ torch::Tensor DropTokens(const torch::Tensor& tokens_BL, double share, torch::Ge
 
 }  // namespace
 
-ProfileStore::ProfileStore(Pipeline pipeline, std::vector<std::vector<int32_t>> tokens, bool frozen)
-    : pipeline_(std::move(pipeline)), tokens_(std::move(tokens)), frozen_(frozen) {
-  if (!frozen_ || tokens_.empty()) return;
+ProfileStore::ProfileStore(GeneTransformer transformer, std::vector<std::vector<int32_t>> tokens,
+                           const ProfileStoreOptions& options)
+    : transformer_(std::move(transformer)), tokens_(std::move(tokens)), options_(options) {
+  if (!options_.frozen || tokens_.empty()) return;
   const auto count = static_cast<int64_t>(tokens_.size());
-  const int64_t length = pipeline_->PadTokens(tokens_).size(1);
-  const double bytes = static_cast<double>(count * length * pipeline_->config().models.transformer.hidden) * sizeof(float);
+  const GeneTransformerConfig& config = transformer_->config();
+  const int64_t length = PadTokens(tokens_, config.max_tokens, options_.full_length).size(1);
+  const double bytes = static_cast<double>(count * length * config.hidden) * sizeof(float);
   const auto available = static_cast<double>(AvailableMemory());
   if (bytes > available / 2) {
-    Warn("the profiles' hidden states need {} of memory, {} are available: each step runs the gene transformer, which "
-         "is slower",
-         HumanBytes(bytes), HumanBytes(available));
+    Warn(
+        "the profiles' hidden states need {} of memory, {} are available: each step runs the gene transformer, which "
+        "is slower",
+        HumanBytes(bytes), HumanBytes(available));
     return;
   }
   Fill(length);
 }
 
-Condition ProfileStore::Encode(const std::vector<int64_t>& items) {
+EncodedProfiles ProfileStore::Encode(const std::vector<int64_t>& items) {
   const torch::Tensor tokens_BL = Tokens(items);
-  return pipeline_->conditioner->forward(Hidden(items, tokens_BL), tokens_BL);
+  return {Hidden(items, tokens_BL), tokens_BL};
 }
 
-Condition ProfileStore::EncodeDropped(const std::vector<int64_t>& items, double share,
-                                      torch::Generator generator) {
+EncodedProfiles ProfileStore::EncodeDropped(const std::vector<int64_t>& items, double share,
+                                            torch::Generator generator) {
   if (share == 0) return Encode(items);
   const torch::Tensor tokens_BL = Tokens(items);
   const torch::Tensor kept_BL = DropTokens(tokens_BL, share, std::move(generator));
-  return pipeline_->conditioner->forward(Hidden(items, frozen_ ? tokens_BL : kept_BL), kept_BL);
+  return {Hidden(items, options_.frozen ? tokens_BL : kept_BL), kept_BL};
 }
 
 torch::Tensor ProfileStore::Tokens(const std::vector<int64_t>& items) {
   std::vector<std::vector<int32_t>> lists;
   for (const int64_t item : items) lists.push_back(tokens_[static_cast<size_t>(item)]);
-  return pipeline_->PadTokens(lists);
+  return PadTokens(lists, transformer_->config().max_tokens, options_.full_length)
+      .to(transformer_->parameters().front().device());
 }
 
 torch::Tensor ProfileStore::Hidden(const std::vector<int64_t>& items, const torch::Tensor& tokens_BL) {
-  if (!frozen_) return pipeline_->transformer->forward(tokens_BL);
+  if (!options_.frozen) return transformer_->forward(tokens_BL);
   const torch::NoGradGuard no_grad;
   if (is_cached()) {
     const torch::Tensor rows_BLD = hidden_NLD_.index_select(0, torch::tensor(items, torch::kInt64));
     return rows_BLD.narrow(1, 0, tokens_BL.size(1)).to(tokens_BL.device());
   }
-  const EvalGuard eval(*pipeline_->transformer);
-  return pipeline_->transformer->forward(tokens_BL);
+  const EvalGuard eval(*transformer_);
+  return transformer_->forward(tokens_BL);
 }
 
 void ProfileStore::Fill(int64_t length) {
   const auto count = static_cast<int64_t>(tokens_.size());
-  torch::Tensor hidden_NLD = torch::zeros({count, length, pipeline_->config().models.transformer.hidden});
+  torch::Tensor hidden_NLD = torch::zeros({count, length, transformer_->config().hidden});
   Progress progress("encoding profiles", count, "profiles");
   for (int64_t start = 0; start < count; start += kEncodeBatch) {
     ThrowIfStopped("stopped while encoding: nothing was to be saved");

@@ -13,7 +13,7 @@
 namespace genvinci {
 namespace {
 
-constexpr int kStateFormat = 1;
+constexpr int kStateFormat = 2;
 constexpr size_t kItemsNamed = 16;
 
 int64_t StepsPerEpoch(const TrainingTask& task, const TrainingOptions& options, int64_t seed) {
@@ -74,7 +74,7 @@ Json Trainer::Run() {
       total_steps_, steps_per_epoch_);
   progress_ = std::make_unique<Progress>("training", total_steps_ - step_, "steps");
   // One step at least, so that whoever restarts a run that is short of time gets on.
-  for (bool in_time = true; step_ < total_steps_ && in_time; in_time = !TimeIsUp()) {
+  for (bool in_time = true; !IsFinished() && in_time; in_time = !TimeIsUp()) {
     if (StopSignal() != 0) {
       Save(/*best=*/false);
       ThrowIfStopped(
@@ -87,7 +87,8 @@ Json Trainer::Run() {
     AfterStep();
   }
   progress_.reset();
-  if (step_ < total_steps_) {
+  if (step_ < total_steps_ && IsFinished()) Log("no better evaluation for {}: stopped at step {}", since_best_, step_);
+  if (!IsFinished()) {
     if (saved_step_ != step_) Save(Evaluate());
     Log("max_minutes {} is over at step {} of {}: saved; go on with --resume auto", options_.max_minutes, step_,
         total_steps_);
@@ -212,6 +213,7 @@ bool Trainer::Evaluate() {
   const double former = best_.is_object() ? best_["metrics"].value(evaluation->selection, std::nan("")) : std::nan("");
   const bool best = std::isnan(former) || (evaluation->higher_is_better ? value > former : value < former);
   if (best) best_ = {{"step", step_}, {"metrics", last_metrics_}};
+  since_best_ = best ? 0 : since_best_ + 1;
   return best;
 }
 
@@ -240,7 +242,8 @@ Json Trainer::State() const {
   Json state = {{"format", kStateFormat}, {"kind", task_.kind()}, {"step", step_}};
   state.update(task_.Describe());
   state["total_steps"] = total_steps_;
-  state["finished"] = step_ == total_steps_;
+  state["finished"] = IsFinished();
+  state["evaluations_since_best"] = since_best_;
   state["order"] = {{"epoch", EpochOf(step_)},
                     {"position", step_ % steps_per_epoch_},
                     {"steps_per_epoch", steps_per_epoch_},
@@ -267,6 +270,7 @@ void Trainer::Resume(const Checkpoint& checkpoint) {
   seconds_before_ = state.at("seconds").get<double>();
   last_metrics_ = state.at("metrics");
   best_ = state.at("best");
+  since_best_ = state.at("evaluations_since_best").get<int64_t>();
   if (state.at("order").at("steps_per_epoch") != Json(steps_per_epoch_) ||
       state.at("total_steps") != Json(total_steps_))
     throw ConfigError("RESUME_OPTIONS", "{}: its training part or length is not this one's: start a new run",
@@ -275,6 +279,10 @@ void Trainer::Resume(const Checkpoint& checkpoint) {
   // A crash may have kept the pointers from following.
   PointTo(run_.folder.path(), "latest", step_);
   if (best_.is_object() && best_.at("step") == Json(step_)) PointTo(run_.folder.path(), "best", step_);
+}
+
+bool Trainer::IsFinished() const {
+  return step_ == total_steps_ || (options_.patience > 0 && since_best_ >= options_.patience);
 }
 
 bool Trainer::TimeIsUp() const {
@@ -290,7 +298,7 @@ Json Trainer::Result() const {
   Json result = {{"run", run_.folder.path().string()},
                  {"kind", task_.kind()},
                  {"step", step_},
-                 {"finished", step_ == total_steps_},
+                 {"finished", IsFinished()},
                  {"best_step", best_.is_object() ? best_["step"] : Json(nullptr)},
                  {"metrics", best_.is_object() ? best_["metrics"] : Json::object()}};
   result["seconds"] = Seconds();

@@ -6,12 +6,12 @@
 #include <fstream>
 #include <random>
 
+#include "core/temp_folder.h"
 #include "genvinci/core/files.h"
 #include "genvinci/core/json.h"
 #include "genvinci/core/text.h"
 #include "genvinci/io/h5ad.h"
 #include "genvinci/io/image.h"
-#include "core/temp_folder.h"
 
 // Runs the built program as a user does.
 
@@ -101,9 +101,13 @@ TEST_F(E2ePipeline, FromFilesToScores) {
   MakeInput(folder_.path());
   Run(kPrepare);
   Run("pretrain --dataset d --output mlm " + kQuick);
+  Run("align --dataset d --pretrain_mlm_path mlm --output al " + kQuick);
   Run("autoencoder --dataset d --output ae " + kQuick);
-  Run("finetune --dataset d --pretrain_mlm_path mlm --autoencoder_path ae --img_size 16 --output ldm " + kQuick);
-  Run("generate --dataset d --checkpoint ldm --generate --test --num_samples 2 --batch_size 4 --steps 3 --output g");
+  Run("finetune --dataset d --pretrain_mlm_path mlm --autoencoder_path ae --align_path al --img_size 16 "
+      "--guidance_candidates 1.5 --steps_candidates 3 --output ldm " +
+      kQuick);
+  Run("generate --dataset d --checkpoint ldm --generate --test --num_samples 2 --batch_size 4 --steps 3 --rank "
+      "--output g");
   const fs::path& root = folder_.path();
   for (int i = 0; i < 4; ++i)
     for (int k = 0; k <= 2; ++k) EXPECT_TRUE(fs::exists(root / fmt::format("g/{}_{}.png", i, k)));
@@ -112,15 +116,18 @@ TEST_F(E2ePipeline, FromFilesToScores) {
   EXPECT_EQ(H5adFile(root / "g/samples.h5ad").n_obs(), 8);
   EXPECT_EQ(ReadImage(root / "g/0_0.png").bytes, ReadImage(root / "in/images/spot20.png").bytes);
 
-  Run("evaluate --generated g");
+  Run("evaluate --generated g --baselines mean,nearest --bootstraps 50");
   const Json scores = ReadJson(root / "g/evaluation.json");
   for (const char* metric : {"mse", "pcc", "psnr", "ssim"})
     for (const char* column : {"generated", "reconstructed", "mean_image"})
       EXPECT_TRUE(scores["metrics"][metric][column].is_number()) << metric << " " << column;
   EXPECT_EQ(scores["n"], 4);
+  EXPECT_TRUE(scores["metrics"]["frechet_domain"]["generated"].is_number());
+  EXPECT_EQ(scores["test_reads"], 1);
+  EXPECT_THAT(ReadFile(root / "g/report.html"), HasSubstr("Choice of the sampling on val"));
 
   Run("generate --dataset d --checkpoint ldm --extract --output e");
-  for (const char* path : {"dataset/d", "mlm", "ldm", "in/data.h5ad", "g/0_1.png"}) {
+  for (const char* path : {"dataset/d", "mlm", "al", "ldm", "in/data.h5ad", "g/0_1.png"}) {
     const Outcome inspected = Genvinci(root, std::string("inspect --json ") + path);
     EXPECT_EQ(inspected.code, 0) << inspected.err;
     EXPECT_TRUE(ParseJson(inspected.out, "inspect").contains("kind"));
@@ -209,8 +216,10 @@ TEST_F(E2eBadInput, CheckpointOfAnotherKindAndArchitecture) {
   ASSERT_EQ(Run("pretrain --dataset d --output mlm " + kQuick).code, 0);
   ASSERT_EQ(Run("autoencoder --dataset d --output ae " + kQuick).code, 0);
   ExpectError(Run("generate --dataset d --checkpoint mlm"), 65, "CKPT_KIND", "mlm");
-  const Outcome other = Run("finetune --dataset d --pretrain_mlm_path mlm --autoencoder_path ae --img_size 16 "
-                            "--set models.transformer.hidden=64 " + kQuick);
+  const Outcome other =
+      Run("finetune --dataset d --pretrain_mlm_path mlm --autoencoder_path ae --img_size 16 "
+          "--set models.transformer.hidden=64 " +
+          kQuick);
   EXPECT_EQ(other.code, 65) << other.err;
   EXPECT_THAT(LastLine(other.err), HasSubstr("error[CKPT_"));
 }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "core/temp_folder.h"
 #include "genvinci/core/json.h"
@@ -198,6 +199,59 @@ TEST_F(GenerateTest, TheCheckpointKnowsItsSampling) {
   const SamplerOptions sampling = SamplingOf(options_);
   EXPECT_EQ(sampling.steps, kTinySampling.steps);
   EXPECT_EQ(sampling.guidance, kTinySampling.guidance);
+}
+
+TEST_F(GenerateTest, TheSamplingChosenOnValComesFirst) {
+  WriteJson(folder_ / "run/sampling.json", {{"sampling", {{"guidance", 2.5}, {"steps", 9}}}});
+  EXPECT_EQ(SamplingOf(options_).steps, 9);
+  EXPECT_EQ(SamplingOf(options_).guidance, 2.5);
+}
+
+TEST_F(GenerateTest, RanksSamplesBySimilarity) {
+  options_.num_samples = 3;
+  options_.rank = true;
+  options_.align_path = MakeTinyAlignRun(folder_ / "align", Dataset::Open(options_.dataset)).string();
+  const fs::path out = Draw("out");
+  const H5adFile samples(out / "samples.h5ad");
+  const auto& ranks = samples.obs().Find("rank")->integers;
+  const auto& scores = samples.obs().Find("score")->floats;
+  LoadedAligner loaded = LoadAligner(options_.align_path, torch::kCPU);
+  const torch::NoGradGuard no_grad;
+  const auto tokens = TokenizeDataset(Dataset::Open(options_.dataset), loaded.vocabulary, 64).tokens;
+  for (size_t i = 0; i < 4; ++i) {
+    std::set<int64_t> seen(ranks.begin() + 3 * i, ranks.begin() + 3 * i + 3);
+    EXPECT_EQ(seen, (std::set<int64_t>{1, 2, 3}));
+    for (size_t k = 0; k < 3; ++k) {
+      for (size_t l = 0; l < 3; ++l) {
+        EXPECT_EQ(ranks[3 * i + k]<ranks[3 * i + l], scores[3 * i + k]> scores[3 * i + l]);
+      }
+      const torch::Tensor image = ImageToTensor(ReadImage(out / fmt::format("{}_{}.png", i, k + 1))).unsqueeze(0);
+      const torch::Tensor tokens_BL = PadTokens({tokens[16 + i]}, 64, /*full=*/false);
+      const double cosine = (loaded.aligner->EmbedFeatures(loaded.aligner->Features(image)) *
+                             loaded.aligner->EmbedProfiles(loaded.aligner->transformer->forward(tokens_BL), tokens_BL))
+                                .sum()
+                                .item<double>();
+      EXPECT_NEAR(scores[3 * i + k], cosine, 1e-4);
+    }
+  }
+  options_.align_path.clear();
+  CatchError("RUN_MISSING", [&] { Draw("other"); });
+}
+
+TEST_F(GenerateTest, UnconditionalImagesDoNotDependOnTheGenes) {
+  options_.unconditional = true;
+  const fs::path one = Draw("one");
+  EXPECT_TRUE(ReadJson(one / "generation.json")["unconditional"].get<bool>());
+  // Under the null condition guidance changes nothing.
+  options_.sampling.guidance = 7;
+  EXPECT_LE(LargestDifference(one / "2_1.png", Draw("two") / "2_1.png"), 1);
+  options_.unconditional = false;
+  EXPECT_GT(LargestDifference(one / "2_1.png", Draw("three") / "2_1.png"), 1);
+  MakeTinyRun(folder_ / "never", {.condition_dropout = 0});
+  options_.checkpoint = (folder_ / "never").string();
+  options_.sampling.guidance = 1;
+  options_.unconditional = true;
+  CatchError("GUIDANCE_UNTRAINED", [&] { Draw("four"); });
 }
 
 TEST_F(GenerateTest, ExtractsMeansOverTokensAndContext) {

@@ -71,7 +71,7 @@ TEST_F(PooledConditioner, PaddingChangesNothing) {
   // What stands at padded positions is of no matter either.
   const torch::Tensor longer = torch::cat({hidden, torch::randn({2, 50, 16}) * 10}, 1);
   const Condition padded = model->forward(longer, torch::constant_pad_nd(tokens, {0, 50}));
-  EXPECT_LT(RelativeDifference(padded.context_BLD, plain.context_BLD), 1e-5);
+  EXPECT_LT(RelativeDifference(padded.context_BLD, plain.context_BLD), 1e-4);
   EXPECT_LT(RelativeDifference(padded.time_BT, plain.time_BT), 1e-5);
 }
 

@@ -31,11 +31,14 @@ class EvaluateTest : public testing::Test {
     Generate_(2, 0);
     options_.common.device = "cpu";
     options_.generated = out_.string();
+    options_.baselines = {"mean"};
+    options_.bootstraps = 200;
   }
 
-  void Generate_(int64_t samples, int64_t limit) {
+  void Generate_(int64_t samples, int64_t limit, bool unconditional = false) {
     fs::remove_all(out_);
     GenerateOptions generate;
+    generate.unconditional = unconditional;
     generate.common.device = "cpu";
     generate.common.output = out_.string();
     generate.dataset = (folder_ / "tiny").string();
@@ -109,6 +112,7 @@ TEST_F(EvaluateTest, WritesTableAndPicture) {
   const std::string table = Slurp(out_ / "evaluation.md");
   EXPECT_THAT(table, testing::HasSubstr(fmt::format("{:.4f}", result["metrics"]["ssim"]["generated"].get<double>())));
   EXPECT_THAT(table, testing::Not(testing::HasSubstr("same patient")));
+  EXPECT_THAT(table, testing::HasSubstr("Shuffle gap"));
   // Four columns of 16 px enlarged four times; rows of real, reconstructed and two samples.
   const Image picture = ReadImage(out_ / "evaluation.png");
   EXPECT_GT(picture.width, 4 * 64);
@@ -134,6 +138,97 @@ TEST_F(EvaluateTest, OneObservationCannotBeShuffled) {
 TEST_F(EvaluateTest, LeavesOutTheBaselineThatIsNotAskedFor) {
   options_.baselines.clear();
   EXPECT_FALSE(Evaluate(options_)["metrics"]["mse"].contains("mean_image"));
+}
+
+// A larger test part, and an alignment run.
+class DomainTest : public EvaluateTest {
+ protected:
+  void SetUp() override {
+    EvaluateTest::SetUp();
+    fs::remove_all(folder_ / "tiny");
+    MakeTinyDataset(folder_ / "tiny", {.train = 30, .val = 10, .test = 40});
+    MakeTinyAlignRun(folder_ / "align", Dataset::Open((folder_ / "tiny").string()));
+    options_.align_path = (folder_ / "align").string();
+    Generate_(2, 0);
+  }
+
+  void CopyReal() {
+    for (int i = 0; i < 40; ++i) {
+      for (int k = 1; k <= 2; ++k) {
+        fs::copy_file(out_ / fmt::format("{}_0.png", i), out_ / fmt::format("{}_{}.png", i, k),
+                      fs::copy_options::overwrite_existing);
+      }
+    }
+  }
+};
+
+TEST_F(DomainTest, PerfectImagesReachTheCeiling) {
+  CopyReal();
+  options_.baselines = {"mean", "nearest", "cnn"};
+  const Json result = Evaluate(options_);
+  EXPECT_NEAR(result["metrics"]["frechet_domain"]["generated"].get<double>(), 0, 1e-9);
+  EXPECT_GT(result["metrics"]["frechet_domain"]["mean_image"].get<double>(), 0.001);
+  EXPECT_GT(result["metrics"]["frechet_domain"]["real_floor"].get<double>(), 0);
+  EXPECT_TRUE(result["metrics"]["frechet_domain"]["shuffled"].is_null());
+  EXPECT_EQ(result["metrics"]["recall"]["generated"], 1.0);
+  EXPECT_EQ(result["metrics"]["feature_distance"]["generated"], 0.0);
+  EXPECT_GT(result["shuffle_gap"]["feature_distance"]["ci95"][0].get<double>(), 0);
+  // Colours of red and blue spots are told apart by any features.
+  EXPECT_EQ(result["label_agreement"]["generated"], 1.0);
+  EXPECT_EQ(result["label_agreement"]["nearest"], 1.0);
+  EXPECT_EQ(result["label_agreement"]["majority"], 0.5);
+  EXPECT_EQ(result["label_agreement"]["ci95"], Json({1.0, 1.0}));
+  EXPECT_LT(result["metrics"]["mse"]["cnn"].get<double>(), result["metrics"]["mse"]["mean_image"].get<double>());
+  EXPECT_EQ(result["memorisation"]["close_share"], 0.0);
+  EXPECT_GT(ReadImage(out_ / "extremes.png").width, 12 * 16);
+}
+
+TEST_F(DomainTest, TrainingImagesAreFoundOut) {
+  for (int i = 0; i < 40; ++i) {
+    for (int k = 1; k <= 2; ++k) {
+      fs::copy_file(folder_ / fmt::format("tiny/patches/spot_{}.png", (i + k) % 30),
+                    out_ / fmt::format("{}_{}.png", i, k), fs::copy_options::overwrite_existing);
+    }
+  }
+  const Json memory = Evaluate(options_)["memorisation"];
+  EXPECT_EQ(memory["close_share"], 1.0);
+  EXPECT_TRUE(memory["copies"].get<bool>());
+}
+
+// With its condition cut a model knows nothing of the genes, and the controls say so.
+TEST_F(DomainTest, WithoutConditionThereIsNoGap) {
+  Generate_(2, 0, /*unconditional=*/true);
+  const Json result = Evaluate(options_);
+  for (const char* metric : {"mse", "ssim", "feature_distance"}) {
+    const Json interval = result["shuffle_gap"][metric]["ci95"];
+    EXPECT_LT(interval[0].get<double>(), 0) << metric;
+    EXPECT_GT(interval[1].get<double>(), 0) << metric;
+  }
+}
+
+TEST_F(DomainTest, CountsHowOftenTestWasRead) {
+  EXPECT_EQ(Evaluate(options_)["test_reads"], 1);
+  EXPECT_EQ(Evaluate(options_)["test_reads"], 2);
+  EXPECT_THAT(Slurp(out_ / "evaluation.md"), testing::HasSubstr("scored 2 times"));
+}
+
+TEST_F(DomainTest, RefusesTheAlignmentOfAnotherDataset) {
+  MakeTinyDataset(folder_ / "other", {.train = 8});
+  MakeTinyAlignRun(folder_ / "foreign", Dataset::Open((folder_ / "other").string()));
+  options_.align_path = (folder_ / "foreign").string();
+  CatchError("ALIGN_DATASET", [&] { Evaluate(options_); });
+}
+
+TEST_F(DomainTest, ABaselineThatLosesToTheMeanImageFails) {
+  // Genes that tell nothing: the profiles of the test part are exchanged between the kinds.
+  for (int i = 0; i < 40; i += 2) {
+    fs::rename(out_ / fmt::format("{}_0.png", i), out_ / "swap.png");
+    fs::rename(out_ / fmt::format("{}_0.png", i + 1), out_ / fmt::format("{}_0.png", i));
+    fs::rename(out_ / "swap.png", out_ / fmt::format("{}_0.png", i + 1));
+  }
+  options_.baselines = {"mean", "cnn"};
+  CatchError("BASELINE_CNN", [&] { Evaluate(options_); });
+  EXPECT_FALSE(fs::exists(out_ / "evaluation.json"));
 }
 
 TEST_F(EvaluateTest, RefusesWhatIsNoGeneration) {

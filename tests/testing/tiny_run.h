@@ -5,6 +5,7 @@
 #include <string>
 
 #include "genvinci/checkpoint/checkpoint.h"
+#include "genvinci/data/dataset.h"
 #include "genvinci/diffusion/pipeline.h"
 #include "genvinci/models/model_options.h"
 
@@ -45,6 +46,25 @@ inline fs::path MakeTinyRun(const fs::path& folder, const TinyRunOptions& option
   writer.Json("state", {{"kind", "ldm"},
                         {"pipeline", ToJson(pipeline->config())},
                         {"sampling", ToJson(kTinySampling)},
+                        {"vocabulary", vocabulary}});
+  writer.Commit(/*best=*/true);
+  return folder;
+}
+
+// An alignment run with fixed random weights, as if trained on `dataset`; returns `folder`.
+inline fs::path MakeTinyAlignRun(const fs::path& folder, const Dataset& dataset) {
+  AlignerConfig config = AlignerPreset("tiny");
+  config.patch_encoder.channels = static_cast<int64_t>(dataset.info().channels.size());
+  torch::manual_seed(2);
+  const Aligner aligner(config);
+  CheckpointWriter writer(folder, /*step=*/10);
+  writer.Tensors("model", StateOf(*aligner, ""));
+  const Json vocabulary = writer.Vocabulary(Vocabulary::GeneformerV1());
+  writer.Json("state", {{"kind", "align"},
+                        {"aligner", ToJson(config)},
+                        {"img_size", dataset.info().img_size},
+                        {"channels", dataset.info().channels},
+                        {"facts", {{"dataset_fingerprint", dataset.fingerprint()}}},
                         {"vocabulary", vocabulary}});
   writer.Commit(/*best=*/true);
   return folder;

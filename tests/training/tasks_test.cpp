@@ -1,7 +1,7 @@
 #include "genvinci/training/tasks.h"
 
-#include <gtest/gtest.h>
 #include <ATen/Parallel.h>
+#include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <cmath>
@@ -86,6 +86,17 @@ class E2eTraining : public testing::Test {
     options.edge_weight = 0.5;
     return options;
   }
+  static AlignOptions AlignSetup(const std::string& output) {
+    if (!fs::exists(Path("mlm"))) Pretrain(PretrainSetup("mlm"));
+    AlignOptions options;
+    options.dataset = Path("tiny");
+    options.common.output = Path(output);
+    options.aligner = AlignerPreset("tiny");
+    options.pretrain_mlm_path = Path("mlm");
+    options.training = Training();
+    options.training.lr = 5e-3;
+    return options;
+  }
   static FinetuneOptions FinetuneSetup(const std::string& output) {
     if (!fs::exists(Path("mlm"))) Pretrain(PretrainSetup("mlm"));
     if (!fs::exists(Path("ae"))) TrainAutoencoder(AutoencoderSetup("ae"));
@@ -150,7 +161,8 @@ TEST_F(E2eTraining, PretrainReadsTheTestPartOnceAtItsEnd) {
   const Dataset dataset = Dataset::Open(Path("tiny"));
   const auto lists = TokenizeDataset(dataset, Vocabulary::GeneformerV1(), options.transformer.max_tokens).tokens;
   int64_t tokens = 0;
-  for (const int64_t i : dataset.Indices(Split::kTest)) tokens += static_cast<int64_t>(lists[static_cast<size_t>(i)].size());
+  for (const int64_t i : dataset.Indices(Split::kTest))
+    tokens += static_cast<int64_t>(lists[static_cast<size_t>(i)].size());
   // Each token is masked with this chance: five standard deviations on either side.
   const double expected = options.mask_probability * static_cast<double>(tokens);
   EXPECT_NEAR(test["test_tokens"].get<double>(), expected, 5 * std::sqrt(expected));
@@ -179,7 +191,8 @@ TEST_F(E2eTraining, PretrainReadsGeneformersFolders) {
   options.common.output = Path("tokens_refused");
   options.lengths_file = Path("lengths.pkl");
   Spill(options.lengths_file, "]I3\na.");
-  EXPECT_NE(std::string(CatchError("LENGTHS", [&] { Pretrain(options); }).what()).find("1 lengths for 23"), std::string::npos);
+  EXPECT_NE(std::string(CatchError("LENGTHS", [&] { Pretrain(options); }).what()).find("1 lengths for 23"),
+            std::string::npos);
   EXPECT_FALSE(fs::exists(Path("tokens_refused")));
 }
 
@@ -246,6 +259,69 @@ TEST_F(E2eTraining, FinetuneResumesExactly) {
   ExpectExactResume<FinetuneOptions>(Finetune, FinetuneSetup("resume_ldm"));
 }
 
+TEST_F(E2eTraining, AlignLearnsWhichImagesBelongToWhichProfiles) {
+  MakeTinyDataset(*folder_ / "pairs", {.train = 40, .val = 20, .test = 2});
+  AlignOptions options = AlignSetup("align_learns");
+  options.dataset = Path("pairs");
+  options.training.max_steps = 80;
+  options.training.batch_size = 20;
+  options.training.eval_steps = 80;
+  const Json metrics = TrainAligner(options)["metrics"];
+  // Two kinds of ten spots each: within its kind a spot is one of ten.
+  EXPECT_GT(metrics["val_image_to_gene_top10"].get<double>(), 0.85);
+  EXPECT_GT(metrics["val_gene_to_image_top10"].get<double>(), 0.85);
+  EXPECT_LT(metrics["val_loss"].get<double>(), std::log(20.0));
+}
+
+TEST_F(E2eTraining, AlignResumesExactly) {
+  AlignOptions options = AlignSetup("resume_align");
+  options.gene_dropout = 0.2;
+  options.view_weight = 0.5;
+  ExpectExactResume<AlignOptions>(TrainAligner, options);
+}
+
+TEST_F(E2eTraining, FinetuneChoosesOnVal) {
+  FinetuneOptions options = FinetuneSetup("chosen");
+  if (!fs::exists(Path("align"))) TrainAligner(AlignSetup("align"));
+  options.align_path = Path("align");
+  options.eval_images = 8;
+  options.guidance_candidates = {1, 3};
+  options.steps_candidates = {2};
+  const Json result = Finetune(options);
+  for (const char* name : {"val_frechet_domain", "val_frechet_joint_domain", "val_feature_distance", "val_feature_gap"})
+    EXPECT_TRUE(result["metrics"][name].is_number()) << name;
+  const Json chosen = ReadJson(Path("chosen/sampling.json"));
+  ASSERT_EQ(chosen["tried"].size(), 4u);  // the given guidance, two more, and other steps under the best
+  double least = 1e300;
+  Json best;
+  for (size_t i = 0; i < 3; ++i) {
+    const double value = chosen["tried"][i]["val_frechet_joint_domain"];
+    if (value < least) least = value, best = chosen["tried"][i]["guidance"];
+  }
+  EXPECT_EQ(chosen["sampling"]["guidance"], best);
+  EXPECT_EQ(chosen["tried"][3]["guidance"], best);
+  const double fewer = chosen["tried"][3]["val_frechet_joint_domain"];
+  EXPECT_EQ(chosen["sampling"]["steps"], fewer <= 1.02 * std::min(least, fewer) ? 2 : 4);
+  const auto rows = Rows(Path("chosen"), "val_frechet_joint_domain");
+  const auto by_value = [](const Json& a, const Json& b) {
+    return a["val_frechet_joint_domain"].get<double>() < b["val_frechet_joint_domain"].get<double>();
+  };
+  EXPECT_EQ(result["best_step"], (*std::min_element(rows.begin(), rows.end(), by_value))["step"]);
+}
+
+TEST_F(E2eTraining, PatienceEndsARun) {
+  PretrainOptions options = PretrainSetup("patient");
+  options.training.lr = 1e-12;  // nothing gets better
+  options.training.ema_decay = 0;
+  options.training.max_steps = 40;
+  options.training.eval_steps = 2;
+  options.training.patience = 3;
+  const Json result = Pretrain(options);
+  EXPECT_TRUE(result["finished"].get<bool>());
+  EXPECT_LT(result["step"].get<int64_t>(), 40);
+  EXPECT_EQ(result["step"].get<int64_t>(), result["best_step"].get<int64_t>() + 6);
+}
+
 TEST_F(E2eTraining, FinetuneRefusesWhatDoesNotFit) {
   FinetuneOptions options = FinetuneSetup("refused");
   options.models.transformer.layers = 2;
@@ -288,41 +364,46 @@ TEST_F(E2eTraining, LatentsAreThoseOfTheTurnedPatches) {
 std::vector<std::vector<int32_t>> Profiles() { return {{5, 9, 77, 12}, {31, 8}, {44, 6, 3}}; }
 
 TEST_F(E2eTraining, AFrozenTransformerRunsOnce) {
-  Pipeline pipeline = MakeTinyPipeline();
+  GeneTransformer transformer = MakeTinyPipeline()->transformer;
+  transformer->eval();
   const torch::NoGradGuard no_grad;
-  ProfileStore frozen(pipeline, Profiles(), true), trained(pipeline, Profiles(), false);
+  ProfileStore frozen(transformer, Profiles(), {.frozen = true}), trained(transformer, Profiles(), {});
   EXPECT_TRUE(frozen.is_cached());
   EXPECT_FALSE(trained.is_cached());
-  const Condition expected = pipeline->Encode(pipeline->PadTokens({{44, 6, 3}, {31, 8}}));
-  for (ProfileStore* store : {&frozen, &trained}) {
-    const Condition found = store->Encode({2, 1});
-    EXPECT_TRUE(found.context_BLD.allclose(expected.context_BLD, 1e-4, 1e-5));
-    EXPECT_TRUE(found.time_BT.allclose(expected.time_BT, 1e-4, 1e-5));
-  }
+  const torch::Tensor tokens_BL = torch::tensor({{44, 6, 3}, {31, 8, 0}});
+  const torch::Tensor expected_BLD = transformer->forward(tokens_BL);
+  const auto same = [&](const EncodedProfiles& found) {
+    EXPECT_TRUE(found.tokens_BL.equal(tokens_BL));
+    const torch::Tensor genes_BL1 = (tokens_BL != 0).unsqueeze(2);
+    return (found.hidden_BLD * genes_BL1).allclose(expected_BLD * genes_BL1, 1e-4, 1e-5);
+  };
+  EXPECT_TRUE(same(frozen.Encode({2, 1})));
+  EXPECT_TRUE(same(trained.Encode({2, 1})));
   // Whatever the transformer becomes, the frozen store holds what it was.
-  for (auto& parameter : pipeline->transformer->parameters()) parameter.mul_(1.5);
-  EXPECT_TRUE(frozen.Encode({2, 1}).time_BT.allclose(expected.time_BT, 1e-4, 1e-5));
-  EXPECT_FALSE(trained.Encode({2, 1}).time_BT.allclose(expected.time_BT, 1e-4, 1e-5));
+  for (auto& parameter : transformer->parameters()) parameter.mul_(1.5);
+  EXPECT_TRUE(same(frozen.Encode({2, 1})));
+  EXPECT_FALSE(same(trained.Encode({2, 1})));
 }
 
 TEST_F(E2eTraining, DroppedTokensAreNotRead) {
-  Pipeline pipeline = MakeTinyPipeline();
+  GeneTransformer transformer = MakeTinyPipeline()->transformer;
+  transformer->eval();
   const torch::NoGradGuard no_grad;
   const auto generator = [](uint64_t seed) { return at::detail::createCPUGenerator(seed); };
   for (const bool frozen : {true, false}) {
-    ProfileStore store(pipeline, Profiles(), frozen);
-    const Condition whole = store.Encode({0, 1, 2});
-    EXPECT_TRUE(store.EncodeDropped({0, 1, 2}, 0, generator(1)).time_BT.equal(whole.time_BT));
+    ProfileStore store(transformer, Profiles(), {.frozen = frozen});
+    const EncodedProfiles whole = store.Encode({0, 1, 2});
+    EXPECT_TRUE(store.EncodeDropped({0, 1, 2}, 0, generator(1)).tokens_BL.equal(whole.tokens_BL));
     // Of every profile but one token is gone: the first.
-    const Condition least = store.EncodeDropped({0, 1, 2}, 0.999999, generator(1));
-    EXPECT_TRUE(least.time_BT.isfinite().all().item<bool>());
-    EXPECT_FALSE(least.time_BT.allclose(whole.time_BT, 1e-4, 1e-5));
-    const Condition half = store.EncodeDropped({0, 1, 2}, 0.5, generator(2));
-    EXPECT_FALSE(half.time_BT.equal(store.EncodeDropped({0, 1, 2}, 0.5, generator(3)).time_BT));
+    const EncodedProfiles least = store.EncodeDropped({0, 1, 2}, 0.999999, generator(1));
+    EXPECT_TRUE(least.tokens_BL.slice(1, 0, 1).equal(torch::tensor({{5}, {31}, {44}})));
+    EXPECT_EQ(least.tokens_BL.slice(1, 1).abs().sum().item<int64_t>(), 0);
+    // A frozen transformer has read all tokens; any other only those that are left.
+    const torch::Tensor alone = transformer->forward(least.tokens_BL);
+    EXPECT_EQ(least.hidden_BLD.select(1, 0).allclose(alone.select(1, 0), 1e-4, 1e-5), !frozen);
+    const EncodedProfiles half = store.EncodeDropped({0, 1, 2}, 0.5, generator(2));
+    EXPECT_FALSE(half.tokens_BL.equal(store.EncodeDropped({0, 1, 2}, 0.5, generator(3)).tokens_BL));
   }
-  const torch::Tensor first = pipeline->Encode(pipeline->PadTokens({{5}, {31}, {44}})).time_BT;
-  ProfileStore store(pipeline, Profiles(), false);
-  EXPECT_TRUE(store.EncodeDropped({0, 1, 2}, 0.999999, generator(1)).time_BT.allclose(first, 1e-4, 1e-5));
 }
 
 TEST_F(E2eTraining, AFrozenTransformerStaysAsPretrained) {

@@ -10,6 +10,7 @@ namespace genvinci {
 // ConfigError for what does not fit together.
 PretrainOptions ResolvePretrain(const Json& given);
 AutoencoderOptions ResolveAutoencoder(const Json& given);
+AlignOptions ResolveAlign(const Json& given);
 FinetuneOptions ResolveFinetune(const Json& given);
 // The checkpoint's own sampling is the default.
 GenerateOptions ResolveGenerate(const Json& given);

@@ -9,7 +9,8 @@ namespace genvinci {
 // observation in its split, `k` that of a sample, from 1. A split's folder appears when all of it is there:
 //   {i}_0.png the real image at the checkpoint's size, {i}_{k}.png the samples (see output_images.h),
 //   <split>_samples.png the first eight observations, samples.h5ad (obs: obs_name, sample, rank, score, seed, image;
-//   this command does not rank: rank is -1 and score NaN), generation.json, with save_latents latents.safetensors
+//   with options.rank, score is the cosine between image and profile in the alignment run's space, and rank 1 the best
+//   sample of its observation; else rank is -1 and score NaN), generation.json, with save_latents latents.safetensors
 //   (`latents`, normalised: observations, samples, C, H, W). Embeddings: embeddings.h5ad with obsm gf_embs (the
 //   transformer's last hidden state, averaged over all positions where the conditioner needs the full length, as the
 //   reference does, else over the profile's own tokens) text_embs (the context, averaged over its tokens) and time_embs
@@ -21,7 +22,8 @@ namespace genvinci {
 // GENES_UNMATCHED; OverwriteError OUTPUT_EXISTS; ConfigError SAMPLER_STEPS, GUIDANCE_UNTRAINED.
 Json Generate(const GenerateOptions& options);
 
-// The sampling that the run named in the options drew its own grids with. Errors of a missing or damaged checkpoint.
+// The sampling that was chosen on val for the run named in the options, else that it drew its own grids with. Errors of
+// a missing or damaged checkpoint.
 SamplerOptions SamplingOf(const GenerateOptions& options);
 
 }  // namespace genvinci

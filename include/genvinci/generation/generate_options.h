@@ -21,6 +21,9 @@ struct GenerateOptions {
   SamplerOptions sampling;
   std::string noise;
   bool save_latents = false;
+  bool unconditional = false;
+  bool rank = false;
+  std::string align_path;
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -38,6 +41,10 @@ struct GenerateOptions {
     v("sampling", sampling, "sampler");
     v("noise", noise, "safetensors file with start noise `noise` (observations, samples, C, H, W)");
     v("save_latents", save_latents, "also write latents.safetensors");
+    v("unconditional", unconditional, "draw under the null condition: a control that knows no genes");
+    v("rank", rank, "rank the samples of a profile by gene-image similarity (samples.h5ad)");
+    v("align_path", align_path,
+      "alignment run to rank by (default: the one of the checkpoint, else the dataset's latest)");
   }
 };
 

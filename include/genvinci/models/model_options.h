@@ -97,9 +97,42 @@ struct UNetConfig {
     v("attention_downsamples", attention_downsamples, "downsampling factors at which there is attention");
     v("heads", heads, "attention heads", Range{1, 256});
     v("context_dim", context_dim, "width of the context", Range{1, 16384});
-    v("space_to_depth", space_to_depth, "latent pixels folded into channels first, a side (1: none, as SD)", Range{1, 16});
-    v("mid_attention", mid_attention, "attention in the middle, as SD; with none at all the profile acts through the time path alone");
+    v("space_to_depth", space_to_depth, "latent pixels folded into channels first, a side (1: none, as SD)",
+      Range{1, 16});
+    v("mid_attention", mid_attention,
+      "attention in the middle, as SD; with none at all the profile acts through the time path alone");
     v("dropout", dropout, "drop-out in residual blocks", Range{0, 0.99});
+  }
+};
+
+// A small convolutional network from patches to features.
+struct PatchEncoderConfig {
+  int64_t channels = 3;
+  int64_t base_channels = 32;
+  int64_t stages = 3;
+  int64_t feature_dim = 64;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("channels", channels, "image channels", Range{1, 64});
+    v("base_channels", base_channels, "width of the first stage; later ones are up to four times as wide",
+      Range{1, 4096});
+    v("stages", stages, "stages, each of which halves the resolution", Range{2, 10});
+    v("feature_dim", feature_dim, "features of an image", Range{2, 16384});
+  }
+};
+
+// The contrastive gene-image encoder; see aligner.h.
+struct AlignerConfig {
+  GeneTransformerConfig transformer;
+  PatchEncoderConfig patch_encoder;
+  int64_t embedding_dim = 64;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("transformer", transformer, "gene transformer");
+    v("patch_encoder", patch_encoder, "patch encoder");
+    v("embedding_dim", embedding_dim, "width of the space that images and profiles share", Range{2, 16384});
   }
 };
 
@@ -122,6 +155,7 @@ struct ModelOptions {
 inline const std::vector<std::string> kModelSizes = {"tiny", "small", "base", "genvinci-sd15"};
 // ConfigError (MODEL_SIZE) for another name.
 ModelOptions ModelPreset(const std::string& size);
+AlignerConfig AlignerPreset(const std::string& size);
 // That the parts fit each other (heads divide widths, the conditioner's sizes are the UNet's, ...). ConfigError
 // (MODEL_SIZES) names the two keys.
 void CheckModels(const ModelOptions& options);

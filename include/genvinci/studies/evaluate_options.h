@@ -12,7 +12,9 @@ struct EvaluateOptions {
   CommonOptions common;
   std::string generated;
   std::string dataset;
-  std::vector<std::string> baselines = {"mean"};
+  std::string align_path;
+  std::vector<std::string> baselines = {"mean", "nearest", "cnn"};
+  int64_t bootstraps = 2000;
   int64_t examples = 8;
 
   template <typename Visitor>
@@ -20,7 +22,9 @@ struct EvaluateOptions {
     v("common", common, "");
     v("generated", generated, "folder that `genvinci generate` wrote");
     v("dataset", dataset, "dataset folder or name (default: the one it was generated for)");
-    v("baselines", baselines, "baselines beside the scores", Choices{{"mean"}});
+    v("align_path", align_path, "alignment run whose image features are compared (default: the dataset's latest)");
+    v("baselines", baselines, "baselines beside the scores", Choices{{"mean", "nearest", "cnn"}});
+    v("bootstraps", bootstraps, "resamples of the 95 % intervals, 0: no intervals", Range{0, 1e6});
     v("examples", examples, "profiles in the picture of real, reconstructed and generated", Range{1, 64});
   }
 };

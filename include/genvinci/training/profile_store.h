@@ -4,33 +4,43 @@
 
 #include <vector>
 
-#include "genvinci/diffusion/pipeline.h"
+#include "genvinci/models/gene_transformer.h"
 
 namespace genvinci {
 
-// The profiles that a pipeline is trained or validated on. When its gene transformer is frozen, the hidden states are
+// Profiles behind the gene transformer: what conditioners and poolings read.
+struct EncodedProfiles {
+  torch::Tensor hidden_BLD, tokens_BL;
+};
+
+struct ProfileStoreOptions {
+  bool frozen = false;       // the transformer does not change while the store lives
+  bool full_length = false;  // profiles are padded to the transformer's max_tokens
+};
+
+// The profiles that a network is trained or validated on. When the gene transformer is frozen, the hidden states are
 // computed once and held in memory, so that no step runs it again; where they do not fit, each step runs it without
 // gradients, and a warning says so.
 class ProfileStore {
  public:
-  // tokens: of each profile, not padded. A frozen transformer must not change while the store lives.
-  ProfileStore(Pipeline pipeline, std::vector<std::vector<int32_t>> tokens, bool frozen);
+  // tokens: of each profile, not padded.
+  ProfileStore(GeneTransformer transformer, std::vector<std::vector<int32_t>> tokens,
+               const ProfileStoreOptions& options);
 
   bool is_cached() const { return hidden_NLD_.defined(); }
-  // Conditions of the profiles at `items`.
-  Condition Encode(const std::vector<int64_t>& items);
+  EncodedProfiles Encode(const std::vector<int64_t>& items);
   // The same with a share of each profile's tokens left out; one stays at least. Before the transformer, or, when it
-  // is frozen, before the pooling.
-  Condition EncodeDropped(const std::vector<int64_t>& items, double share, torch::Generator generator);
+  // is frozen, after it: tokens_BL then lacks them.
+  EncodedProfiles EncodeDropped(const std::vector<int64_t>& items, double share, torch::Generator generator);
 
  private:
   torch::Tensor Tokens(const std::vector<int64_t>& items);
   torch::Tensor Hidden(const std::vector<int64_t>& items, const torch::Tensor& tokens_BL);
   void Fill(int64_t length);
 
-  Pipeline pipeline_;
+  GeneTransformer transformer_;
   std::vector<std::vector<int32_t>> tokens_;
-  bool frozen_;
+  ProfileStoreOptions options_;
   torch::Tensor hidden_NLD_;  // on the CPU; L: the longest profile's
 };
 

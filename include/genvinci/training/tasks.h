@@ -9,6 +9,7 @@ namespace genvinci {
 // metrics}. Pretrain also reads a dataset's test part once, with its best checkpoint: "test", kept in test.json.
 Json Pretrain(const PretrainOptions& options);
 Json TrainAutoencoder(const AutoencoderOptions& options);
+Json TrainAligner(const AlignOptions& options);
 Json Finetune(const FinetuneOptions& options);
 
 }  // namespace genvinci

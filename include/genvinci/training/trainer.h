@@ -50,6 +50,7 @@ class Trainer {
   [[noreturn]] void NotFinite(const Step& step, std::string_view what) const;
   bool IsDue(int64_t every) const;
   bool TimeIsUp() const;
+  bool IsFinished() const;  // at the end, or out of patience
   double Seconds() const;
   int64_t EpochOf(int64_t step) const { return step / steps_per_epoch_; }
   Json State() const;
@@ -66,7 +67,7 @@ class Trainer {
   std::unique_ptr<Progress> progress_;
 
   int64_t steps_per_epoch_ = 0, total_steps_ = 0;
-  int64_t step_ = 0, samples_ = 0, saved_step_ = -1, evaluated_step_ = -1;
+  int64_t step_ = 0, samples_ = 0, saved_step_ = -1, evaluated_step_ = -1, since_best_ = 0;
   int64_t epoch_of_batches_ = -1;
   Batches batches_;
   Json last_metrics_, best_;   // best_: {"step", "metrics"}

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "genvinci/core/options.h"
 #include "genvinci/core/run_folder.h"
@@ -27,6 +28,7 @@ struct TrainingOptions {
   int64_t save_steps = 0;
   int64_t eval_steps = 0;
   int64_t log_steps = 20;
+  int64_t patience = 0;
   std::string resume;
 
   template <typename Visitor>
@@ -46,6 +48,7 @@ struct TrainingOptions {
     v("save_steps", save_steps, "checkpoint every so many steps (0: each epoch)", Range{0, 1e12});
     v("eval_steps", eval_steps, "evaluate every so many steps (0: each epoch)", Range{0, 1e12});
     v("log_steps", log_steps, "log every so many steps", Range{1, 1e9});
+    v("patience", patience, "stop after so many evaluations without a better one, 0 = never", Range{0, 1e9});
     v("resume", resume, "auto, or a run to go on with");
   }
 };
@@ -102,12 +105,45 @@ struct AutoencoderOptions {
   }
 };
 
+struct AlignOptions {
+  CommonOptions common;
+  std::string dataset;
+  std::string model = "small";
+  std::string pretrain_mlm_path;
+  int64_t img_size = 0;
+  AlignerConfig aligner;
+  TrainingOptions training;
+  std::string vocabulary;
+  double gene_dropout = 0;
+  double colour_jitter = 0.1;
+  double view_weight = 0;
+  bool freeze_transformer = false;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("common", common, "");
+    v("dataset", dataset, "dataset folder or name");
+    v("model", model, "model size", Choices{kModelSizes});
+    v("pretrain_mlm_path", pretrain_mlm_path, "pretraining run (folder or timestamp); empty: from scratch");
+    v("img_size", img_size, "px of the images (0: as stored)", Range{0, 65536});
+    v("aligner", aligner, "gene transformer, patch encoder and the space they share");
+    v("training", training, "training");
+    v("vocabulary", vocabulary, "Geneformer's pickles (folder) or JSON; default: that of the pretraining run");
+    v("gene_dropout", gene_dropout, "share of tokens left out of a training profile", Range{0, 0.9});
+    v("colour_jitter", colour_jitter, "spread of a training image's gain and offset in each channel", Range{0, 1});
+    v("view_weight", view_weight, "weight of the contrast of two views of an image, for what genes do not tell",
+      Range{0, 100});
+    v("freeze_transformer", freeze_transformer, "keep the gene transformer as pretrained, and run it once a profile");
+  }
+};
+
 struct FinetuneOptions {
   CommonOptions common;
   std::string dataset;
   std::string model = "small";
   std::string pretrain_mlm_path;
   std::string autoencoder_path;
+  std::string align_path;
   int64_t img_size = 0;
   ModelOptions models;
   DiffusionConfig diffusion;
@@ -118,6 +154,9 @@ struct FinetuneOptions {
   double gene_dropout = 0;
   bool freeze_transformer = false;
   int64_t grid_samples = 2;
+  int64_t eval_images = 128;
+  std::vector<double> guidance_candidates = {1, 1.5, 2, 3, 4};
+  std::vector<int64_t> steps_candidates;
   std::optional<double> dropout;
 
   template <typename Visitor>
@@ -127,6 +166,9 @@ struct FinetuneOptions {
     v("model", model, "model size", Choices{kModelSizes});
     v("pretrain_mlm_path", pretrain_mlm_path, "pretraining run (folder or timestamp); empty: from scratch");
     v("autoencoder_path", autoencoder_path, "autoencoder run (folder or timestamp)");
+    v("align_path", align_path,
+      "alignment run (folder or timestamp): val images are drawn and compared in its space to choose the checkpoint "
+      "and the sampling; empty: by val_loss");
     v("img_size", img_size, "px of the images (0: as stored)", Range{0, 65536});
     v("models", models, "model sizes");
     v("diffusion", diffusion, "noise process and objective");
@@ -137,6 +179,9 @@ struct FinetuneOptions {
     v("gene_dropout", gene_dropout, "share of tokens left out of a training profile", Range{0, 0.9});
     v("freeze_transformer", freeze_transformer, "keep the gene transformer as pretrained, and run it once a profile");
     v("grid_samples", grid_samples, "samples a profile in the grids", Range{1, 16});
+    v("eval_images", eval_images, "val images drawn at each look, with align_path", Range{2, 1e6});
+    v("guidance_candidates", guidance_candidates, "guidance scales tried on val at the end, with align_path");
+    v("steps_candidates", steps_candidates, "numbers of sampling steps tried on val at the end, with align_path");
     v("dropout", dropout, "drop-out of the transformer", Range{0, 0.99});
   }
 };

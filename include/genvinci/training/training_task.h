@@ -30,7 +30,7 @@ class TrainingTask {
  public:
   virtual ~TrainingTask() = default;
 
-  virtual std::string kind() const = 0;  // "mlm", "autoencoder", "ldm"
+  virtual std::string kind() const = 0;  // "mlm", "autoencoder", "align", "ldm"
   virtual int64_t size() const = 0;      // items of the training part
   virtual std::string ItemName(int64_t item) const = 0;
 

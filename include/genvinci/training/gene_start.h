@@ -1,0 +1,38 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "genvinci/core/json.h"
+#include "genvinci/data/dataset.h"
+#include "genvinci/genes/vocabulary.h"
+#include "genvinci/models/gene_transformer.h"
+
+namespace genvinci {
+
+// Where the gene side of a network that is to be trained comes from.
+struct GeneStart {
+  Vocabulary vocabulary;
+  std::optional<fs::path> pretraining;  // the run; nothing: from scratch
+
+  // `pretrain_mlm_path`: a run's folder or timestamp, or empty; `vocabulary` as Vocabulary::Open. DataError
+  // CKPT_VOCABULARY when the run was trained with another one.
+  static GeneStart Open(const std::string& dataset, const std::string& pretrain_mlm_path,
+                        const std::string& vocabulary);
+
+  // The pretrained weights, where there are any; sources["transformer"] then names their checkpoint.
+  void Load(GeneTransformer& transformer, Json& sources) const;
+};
+
+// The tokens of every observation, with a log line on their coverage.
+std::vector<std::vector<int32_t>> TokensOf(const Dataset& dataset, const Vocabulary& vocabulary, int64_t max_tokens);
+std::vector<std::vector<int32_t>> Select(const std::vector<std::vector<int32_t>>& tokens,
+                                         const std::vector<int64_t>& observations);
+
+// The optimizer passes over its parameters.
+void Freeze(torch::nn::Module& module);
+
+}  // namespace genvinci

@@ -1,0 +1,139 @@
+#include "genvinci/training/val_study.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "genvinci/core/error.h"
+#include "genvinci/core/log.h"
+#include "genvinci/core/signals.h"
+#include "genvinci/data/tokens.h"
+#include "genvinci/metrics/feature_metrics.h"
+#include "genvinci/training/gene_start.h"
+#include "genvinci/training/image_data.h"
+
+namespace genvinci {
+namespace {
+
+constexpr int64_t kBatch = 32;
+constexpr int64_t kMostSamples = 4;
+constexpr double kStepsTolerance = 1.02;
+
+torch::Tensor Eight(const torch::Tensor& images_BCHW) {
+  return images_BCHW.add(1).mul(127.5).round().clamp(0, 255).to(torch::kCPU, torch::kUInt8);
+}
+
+double TotalVariance(const torch::Tensor& values_ND) { return values_ND.var(0).sum().item<double>(); }
+
+torch::Tensor EmbedProfiles(const LoadedAligner& aligner, const Dataset& dataset, const std::vector<int64_t>& rows) {
+  const torch::NoGradGuard no_grad;
+  Aligner network = aligner.aligner;
+  const int64_t limit = network->config().transformer.max_tokens;
+  const std::vector<std::vector<int32_t>> tokens =
+      Select(TokenizeDataset(dataset, aligner.vocabulary, limit).tokens, rows);
+  std::vector<torch::Tensor> embeddings;
+  for (size_t first = 0; first < tokens.size(); first += kBatch) {
+    const auto end = tokens.begin() + static_cast<int64_t>(std::min(first + kBatch, tokens.size()));
+    const torch::Tensor tokens_BL =
+        PadTokens({tokens.begin() + static_cast<int64_t>(first), end}, limit, /*full=*/false)
+            .to(network->logit_scale.device());
+    embeddings.push_back(network->EmbedProfiles(network->transformer->forward(tokens_BL), tokens_BL));
+  }
+  return torch::cat(embeddings).to(torch::kCPU, torch::kFloat64);
+}
+
+}  // namespace
+
+ValStudy::ValStudy(const Dataset& dataset, const std::vector<int64_t>& val_rows, const torch::Tensor& val_NCHW,
+                   const ValStudyOptions& options, const torch::Device& device)
+    : aligner_(LoadAligner(options.align_path, device)), seed_(options.seed) {
+  aligner_.RequireDataset(dataset.fingerprint(), dataset.path());
+  const auto count = static_cast<int64_t>(val_rows.size());
+  if (count < 2)
+    throw DataError("VAL_EMPTY",
+                    "{}: {} val observations; choosing on val needs 2: prepare the dataset "
+                    "with a val part, or leave align_path out",
+                    dataset.path().string(), count);
+  items_ = EvenlySpread(count, std::min(count, options.images));
+  samples_ = std::clamp<int64_t>(options.images / static_cast<int64_t>(items_.size()), 1, kMostSamples);
+  for (const int64_t item : items_) rows_.push_back(val_rows[static_cast<size_t>(item)]);
+  real_NF_ = aligner_.Features(val_NCHW.index_select(0, Positions(items_)));
+  genes_NE_ = EmbedProfiles(aligner_, dataset, rows_);
+  genes_NE_ = genes_NE_ * std::sqrt(TotalVariance(real_NF_) / std::max(TotalVariance(genes_NE_), 1e-12));
+}
+
+torch::Tensor ValStudy::Joint(const torch::Tensor& features_NF) const {
+  return torch::cat({features_NF, genes_NE_}, 1);
+}
+
+torch::Tensor ValStudy::Draw(Pipeline pipeline, const Condition& condition, const SamplerOptions& sampling,
+                             int64_t sample) const {
+  const torch::NoGradGuard no_grad;
+  std::vector<torch::Tensor> features;
+  const auto count = static_cast<int64_t>(rows_.size());
+  for (int64_t first = 0; first < count; first += kBatch) {
+    ThrowIfStopped("stopped while drawing val images: the last checkpoint is untouched");
+    const int64_t size = std::min(kBatch, count - first);
+    std::vector<SampleKey> keys;
+    for (int64_t i = first; i < first + size; ++i) keys.push_back({seed_, rows_[static_cast<size_t>(i)], sample});
+    const Condition batch{condition.context_BLD.narrow(0, first, size), condition.time_BT.narrow(0, first, size)};
+    features.push_back(aligner_.Features(Eight(pipeline->DecodeImages(pipeline->Sample(batch, keys, sampling)))));
+  }
+  return torch::cat(features);
+}
+
+Json ValStudy::Score(Pipeline pipeline, const Condition& condition, const SamplerOptions& sampling) const {
+  std::vector<torch::Tensor> made, joint;
+  double distance = 0, other = 0;
+  const double n = static_cast<double>(rows_.size());
+  for (int64_t k = 0; k < samples_; ++k) {
+    const torch::Tensor features_NF = Draw(pipeline, condition, sampling, k);
+    const torch::Tensor distances_NN = torch::cdist(features_NF, real_NF_);
+    distance += distances_NN.diagonal().mean().item<double>() / static_cast<double>(samples_);
+    other += (distances_NN.sum() - distances_NN.diagonal().sum()).item<double>() / (n * (n - 1)) /
+             static_cast<double>(samples_);
+    made.push_back(features_NF);
+    joint.push_back(Joint(features_NF));
+  }
+  return {{"val_frechet_domain", FrechetDistance(real_NF_, torch::cat(made))},
+          {"val_frechet_joint_domain", FrechetDistance(Joint(real_NF_), torch::cat(joint))},
+          {"val_feature_distance", distance},
+          {"val_feature_gap", other - distance}};
+}
+
+Json ChooseSampling(const ValStudy& study, Pipeline pipeline, const Condition& condition, const SamplingChoice& choice,
+                    const fs::path& run) {
+  Json tried = Json::array();
+  const auto score = [&](const SamplerOptions& sampling) {
+    Json row = {{"guidance", sampling.guidance}, {"steps", sampling.steps}};
+    row.update(study.Score(pipeline, condition, sampling));
+    const double value = row.at(ValStudy::kChoice).get<double>();
+    Log("guidance {}, {} steps: {} {:.4f}", sampling.guidance, sampling.steps, ValStudy::kChoice, value);
+    tried.push_back(std::move(row));
+    return value;
+  };
+  SamplerOptions best = choice.start;
+  double least = score(best);
+  for (const double guidance : choice.guidances) {
+    SamplerOptions other = choice.start;
+    other.guidance = guidance;
+    if (guidance == choice.start.guidance) continue;
+    if (const double value = score(other); value < least) best = other, least = value;
+  }
+  std::vector<std::pair<int64_t, double>> by_steps = {{best.steps, least}};
+  for (const int64_t steps : choice.steps) {
+    SamplerOptions other = best;
+    other.steps = steps;
+    if (steps != best.steps) by_steps.emplace_back(steps, score(other));
+  }
+  std::sort(by_steps.begin(), by_steps.end());
+  for (const auto& [steps, value] : by_steps) least = std::min(least, value);
+  best.steps = std::find_if(by_steps.begin(), by_steps.end(), [&](const auto& one) {
+                 return one.second <= kStepsTolerance * least;
+               })->first;
+  const Json result = {{"metric", ValStudy::kChoice}, {"tried", tried}, {"sampling", ToJson(best)}};
+  WriteJson(run / "sampling.json", result);
+  Log("chosen on val: guidance {}, {} steps", best.guidance, best.steps);
+  return result;
+}
+
+}  // namespace genvinci
