@@ -20,10 +20,10 @@ struct Part {
   double share;
   double steps_per_minute;
 };
-constexpr Part kPretrain{0.06, 200};
-constexpr Part kAlign{0.07, 850};
-constexpr Part kAutoencoder{0.17, 1000};
-constexpr Part kFinetune{0.58, 1220};
+constexpr Part kPretrain{0.05, 200};
+constexpr Part kAlign{0.05, 1100};
+constexpr Part kAutoencoder{0.14, 1050};
+constexpr Part kFinetune{0.68, 1200};
 constexpr int kStages = 7;
 
 class DemoRun {

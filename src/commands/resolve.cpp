@@ -132,7 +132,7 @@ FinetuneOptions ResolveFinetune(const Json& given) {
     options.gene_dropout = 0.2;
     options.sampling.steps = 20;
     options.sampling.guidance = 2;
-    options.guidance_candidates = {1.5, 2, 3};
+    options.guidance_candidates = {1, 1.5, 2.5, 3};
     options.steps_candidates = {50};
   } else {
     options.training = ReferenceTraining(101, 4);

@@ -12,7 +12,7 @@ struct DemoOptions {
   CommonOptions common;
   std::string model = "small";
   int64_t spots = 2400;
-  double minutes = 10;
+  double minutes = 11.5;
   int64_t num_samples = 3;
 
   template <typename Visitor>
