@@ -74,7 +74,7 @@ for name, form in (("accuracy", "{:.2%}"), ("loss", "{:.3f}")):
 EOF
 }
 {
-  echo "# her2st: C2-C5, $test tests, the others train"
+  echo "# her2st: $test tests, the other sections of C2-C5 train"
   echo
   echo "Command \`scripts/her2st.sh\`, commit $(git rev-parse --short HEAD), $(date -u +%Y-%m-%d), $(nproc) cores" \
     "($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), $minutes minutes from prepare to evaluate."

@@ -27,29 +27,57 @@ torch::Tensor CompareHalves(const torch::Tensor& real_NF) {
                  real_NF.index_select(0, order_N.narrow(0, half, half)));
 }
 
+class DistributionTable {
+ public:
+  explicit DistributionTable(const EvaluationData& data) : data_(data) {}
+
+  Json Make() {
+    for (const SourceScores& source : data_.sources) {
+      std::vector<torch::Tensor> samples;
+      for (const torch::Tensor& made_NF : source.features_NSF.unbind(1)) samples.push_back(Compare(data_.real_NF, made_NF));
+      Add(source.key, torch::stack(samples));
+      AddIntervals(source.key, source.features_NSF.select(1, 0));
+    }
+    if (data_.train_NF.size(0) > 1) Add("real_floor", Compare(data_.real_NF, data_.train_NF).unsqueeze(0));
+    Add("real_halves", CompareHalves(data_.real_NF).unsqueeze(0));
+    for (const char* key : kKeys) metrics_[key]["shuffled"] = nullptr;  // pairing does not matter
+    return {{"metrics", metrics_}, {"intervals", intervals_}};
+  }
+
+ private:
+  void Add(const std::string& key, const torch::Tensor& values_SM) {
+    for (size_t m = 0; m < kKeys.size(); ++m) {
+      const Json estimate = data_.resampler.OverSeeds(values_SM.select(1, static_cast<int64_t>(m))).ToJson();
+      metrics_[kKeys[m]][key] = estimate["value"];
+      intervals_[kKeys[m]][key] = estimate;
+    }
+  }
+
+  // Over observations, of the first sample's two distances; repeated rows would empty the balls of the others.
+  void AddIntervals(const std::string& key, const torch::Tensor& made_NF) {
+    const auto add = [&](const char* metric, const Resampler::RowStatistic& statistic) {
+      const auto interval = data_.resampler.CentredInterval(metrics_[metric][key].get<double>(), statistic);
+      if (interval) intervals_[metric][key]["ci95"] = {interval->low, interval->high};
+    };
+    const torch::Tensor& real_NF = data_.real_NF;
+    add("frechet_domain", [&](const torch::Tensor& rows_N) {
+      return FrechetDistance(real_NF.index_select(0, rows_N), made_NF.index_select(0, rows_N));
+    });
+    add("kernel_domain", [&](const torch::Tensor& rows_N) {
+      return KernelDistance(real_NF.index_select(0, rows_N), made_NF.index_select(0, rows_N)).mean;
+    });
+  }
+
+  const EvaluationData& data_;
+  Json metrics_ = Json::object(), intervals_ = Json::object();
+};
+
 }  // namespace
 
 Json DistributionJson(const EvaluationData& data) {
   constexpr int64_t kFewest = 4;  // two in each half
-  Json metrics = Json::object(), intervals = Json::object();
-  if (!data.has_features() || data.real_NF.size(0) < kFewest) return {{"metrics", metrics}, {"intervals", intervals}};
-  const auto add = [&](const std::string& key, const torch::Tensor& values_SM) {
-    for (size_t m = 0; m < kKeys.size(); ++m) {
-      const Json estimate = data.resampler.OverSeeds(values_SM.select(1, static_cast<int64_t>(m))).ToJson();
-      metrics[kKeys[m]][key] = estimate["value"];
-      intervals[kKeys[m]][key] = estimate;
-    }
-  };
-  for (const SourceScores& source : data.sources) {
-    std::vector<torch::Tensor> samples;
-    for (const torch::Tensor& made_NF : source.features_NSF.unbind(1))
-      samples.push_back(Compare(data.real_NF, made_NF));
-    add(source.key, torch::stack(samples));
-  }
-  if (data.train_NF.size(0) > 1) add("real_floor", Compare(data.real_NF, data.train_NF).unsqueeze(0));
-  add("real_halves", CompareHalves(data.real_NF).unsqueeze(0));
-  for (const char* key : kKeys) metrics[key]["shuffled"] = nullptr;  // pairing does not matter
-  return {{"metrics", metrics}, {"intervals", intervals}};
+  if (!data.has_features() || data.real_NF.size(0) < kFewest) return Json::object();
+  return DistributionTable(data).Make();
 }
 
 }  // namespace genvinci

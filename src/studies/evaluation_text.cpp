@@ -125,7 +125,7 @@ TextTable DistributionTable(const Json& json) {
   for (const auto& [key, title] : kDistributions) {
     const Json values = json.at("metrics").value(key, Json());
     if (values.is_object())
-      table.Add(title, values, IntervalOf(json.at("intervals").value(key, Json::object()), "ci95_seeds"));
+      table.Add(title, values, IntervalOf(json.at("intervals").value(key, Json::object()), "ci95"));
   }
   return std::move(table).Make();
 }

@@ -47,6 +47,22 @@ TEST(Resampler, GroupsAndSeedsHaveIntervalsOfTheirOwn) {
   EXPECT_DOUBLE_EQ(first.observations->high, 1.25);
 }
 
+TEST(Resampler, CentredIntervalsLieAroundTheValue) {
+  // The variance of resampled rows is too small by 1 / n; around the value itself it is not.
+  torch::manual_seed(5);
+  const torch::Tensor values = torch::randn({100}, torch::kFloat64);
+  const auto variance = [&](const torch::Tensor& rows_N) {
+    EXPECT_EQ(rows_N.size(0), 100);
+    return values.index_select(0, rows_N).var(/*unbiased=*/false).item<double>();
+  };
+  const double value = 3;
+  const auto interval = Resampler(OneGroup(100), 200, 1).CentredInterval(value, variance);
+  // The variance of a normal sample's variance is 2 / n.
+  EXPECT_NEAR(interval->high - interval->low, 2 * 1.96 * std::sqrt(2.0 / 100), 0.15);
+  EXPECT_NEAR((interval->high + interval->low) / 2, value, 0.1);
+  EXPECT_FALSE(Resampler(OneGroup(100), 0, 1).CentredInterval(value, variance).has_value());
+}
+
 TEST(Resampler, NoResamplesNoIntervals) {
   const Json json = Resampler(OneGroup(3), 0, 0).Mean(torch::ones({3, 2}, torch::kFloat64)).ToJson();
   EXPECT_EQ(json, (Json{{"value", 1.0}, {"ci95", nullptr}, {"ci95_groups", nullptr}, {"ci95_seeds", nullptr}}));
