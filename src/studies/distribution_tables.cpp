@@ -34,7 +34,8 @@ class DistributionTable {
   Json Make() {
     for (const SourceScores& source : data_.sources) {
       std::vector<torch::Tensor> samples;
-      for (const torch::Tensor& made_NF : source.features_NSF.unbind(1)) samples.push_back(Compare(data_.real_NF, made_NF));
+      for (const torch::Tensor& made_NF : source.features_NSF.unbind(1))
+        samples.push_back(Compare(data_.real_NF, made_NF));
       Add(source.key, torch::stack(samples));
       AddIntervals(source.key, source.features_NSF.select(1, 0));
     }

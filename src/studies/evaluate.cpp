@@ -12,23 +12,23 @@
 #include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
+#include "genvinci/core/memory.h"
 #include "genvinci/core/progress.h"
 #include "genvinci/core/signals.h"
 #include "genvinci/core/version.h"
-#include "genvinci/metrics/feature_metrics.h"
-#include "genvinci/studies/cnn_baseline.h"
 #include "genvinci/studies/domain_space.h"
 #include "genvinci/studies/examples.h"
 #include "genvinci/studies/memorisation.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
+#include "genvinci/training/pretrain_data.h"
+#include "image_sources.h"
 #include "test_reads.h"
 
 namespace genvinci {
 namespace {
 
 constexpr int64_t kSmallestSide = 7;  // SSIM's window
-constexpr int64_t kBatch = 32;
 
 // A permutation without a fixed point: one cycle through all (Sattolo 1986).
 std::vector<int64_t> Derangement(int64_t n, int64_t seed) {
@@ -54,12 +54,6 @@ std::vector<std::string> GroupsOf(const Dataset& dataset, const std::vector<int6
   return groups;
 }
 
-// Images of one kind, of every observation.
-struct ImageSource {
-  std::string key, title;
-  std::function<torch::Tensor(int64_t)> images_of;  // (S, C, H, W) uint8
-};
-
 class Evaluation {
  public:
   explicit Evaluation(const EvaluateOptions& options)
@@ -80,9 +74,11 @@ class Evaluation {
   Json Run() {
     const torch::NoGradGuard no_grad;
     real_NCHW_ = LoadReal();
-    MakeSources();
+    const SourceSettings settings{generated_,           dataset_, rows_, real_NCHW_, options_.baselines,
+                                  options_.common.seed, device_};
+    sources_ = MakeSources(settings, loaded_.pipeline);
     EvaluationData data{dataset_, rows_, {}, {"shuffled", "shuffled", {}, {}}, {}, resampler_, {}, {}, {}, {}, {}};
-    for (const ImageSource& source : sources_) data.sources.push_back(Score(source));
+    for (const ImageSource& source : sources_.all) data.sources.push_back(Score(source));
     Shuffle(data);
     AddFeatures(data);
     RequireHonestBaseline(data);
@@ -94,8 +90,7 @@ class Evaluation {
 
  private:
   void OpenDomainSpace() {
-    const std::string name = dataset_.path().filename().string();
-    const auto path = FindAligner(name, options_.align_path, loaded_.state);
+    const auto path = FindAligner(FolderName(dataset_.path()), options_.align_path, loaded_.state);
     if (!path) {
       Warn("there is no alignment run for {}: only scores of pixels are made: train one with genvinci align",
            dataset_.path().string());
@@ -105,84 +100,12 @@ class Evaluation {
   }
 
   torch::Tensor LoadReal() const {
+    const auto channels = static_cast<int64_t>(generated_.channels.size());
+    RequireMemory(static_cast<uint64_t>(2 * generated_.n * channels * generated_.img_size * generated_.img_size),
+                  "the real images", "generate fewer with --limit");
     std::vector<torch::Tensor> real;
     for (int64_t i = 0; i < generated_.n; ++i) real.push_back(generated_.LoadReal(i));
     return torch::stack(real);
-  }
-
-  bool Wants(const char* baseline) const {
-    return std::find(options_.baselines.begin(), options_.baselines.end(), baseline) != options_.baselines.end();
-  }
-
-  void MakeSources() {
-    sources_.push_back({"generated", "generated", [this](int64_t i) { return generated_.LoadSamples(i); }});
-    AddFixed("reconstructed", "reconstructed", ReconstructAll());
-    if (options_.baselines.empty()) return;
-    if (dataset_.Indices(Split::kTrain).empty()) {
-      throw DataError("SPLIT_EMPTY", "{}: its train part is empty: use --baselines with no value",
-                      dataset_.path().string());
-    }
-    if (Wants("nearest") || Wants("cnn")) {
-      const ExpressionSpace expression = ExpressionSpace::Fit(dataset_);
-      if (Wants("nearest")) AddNearest(expression);
-      if (Wants("cnn")) AddCnn(expression);
-    }
-    if (Wants("mean")) {
-      const torch::Tensor mean_CHW = MeanTrainingImage();
-      sources_.push_back({"mean_image", "mean image", [mean_CHW](int64_t) { return mean_CHW.unsqueeze(0); }});
-    }
-  }
-
-  void AddFixed(const std::string& key, const std::string& title, const torch::Tensor& images_NCHW) {
-    sources_.push_back({key, title, [images_NCHW](int64_t i) { return images_NCHW.narrow(0, i, 1); }});
-  }
-
-  // There and back through the checkpoint's autoencoder, by the mean of its posterior.
-  torch::Tensor ReconstructAll() {
-    std::vector<torch::Tensor> all;
-    Autoencoder& autoencoder = loaded_.pipeline->autoencoder;
-    for (const torch::Tensor& real_BCHW : real_NCHW_.split(kBatch)) {
-      ThrowIfStopped("stopped; nothing was written");
-      const torch::Tensor images_BCHW = real_BCHW.to(device_, torch::kFloat32).div_(127.5).sub_(1);
-      const torch::Tensor decoded_BCHW = autoencoder->Decode(autoencoder->Encode(images_BCHW).mean_BCHW);
-      all.push_back(decoded_BCHW.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch::kCPU, torch::kUInt8));
-    }
-    return torch::cat(all);
-  }
-
-  torch::Tensor Patch(int64_t row) const {
-    return BytesOf(Resize(dataset_.LoadPatch(row), generated_.img_size, generated_.img_size));
-  }
-
-  // The patch of the training profile that is nearest in expression.
-  void AddNearest(const ExpressionSpace& expression) {
-    const torch::Tensor train_N = torch::tensor(dataset_.Indices(Split::kTrain), torch::kInt64);
-    const NearestRows nearest = FindNearest(expression.scores_NK.index_select(0, torch::tensor(rows_, torch::kInt64)),
-                                            expression.scores_NK.index_select(0, train_N));
-    const torch::Tensor found_N = train_N.index_select(0, nearest.indices_N);
-    sources_.push_back({"nearest", "nearest profile",
-                        [this, found_N](int64_t i) { return Patch(found_N[i].item<int64_t>()).unsqueeze(0); }});
-  }
-
-  void AddCnn(const ExpressionSpace& expression) {
-    const torch::AutoGradMode with_gradients(/*enabled=*/true);
-    const CnnBaseline cnn =
-        DrawCnnBaseline(dataset_, expression, rows_, {generated_.img_size, options_.common.seed, device_});
-    cnn_tuning_ = cnn.tuning;
-    AddFixed("cnn", "CNN", cnn.images_NCHW);
-  }
-
-  // 0 to 255, not rounded.
-  torch::Tensor MeanTrainingImage() const {
-    const std::vector<int64_t> training = dataset_.Indices(Split::kTrain);
-    torch::Tensor sum = torch::zeros_like(real_NCHW_[0], torch::kFloat64);
-    Progress progress("mean training image", static_cast<int64_t>(training.size()), "images");
-    for (const int64_t row : training) {
-      ThrowIfStopped("stopped; nothing was written");
-      sum += Patch(row);
-      progress.Add(1);
-    }
-    return sum / static_cast<double>(training.size());
   }
 
   SourceScores Score(const ImageSource& source) {
@@ -208,7 +131,7 @@ class Evaluation {
     data.other = Derangement(generated_.n, options_.common.seed);
     PixelScores pixels;
     for (int64_t i = 0; i < generated_.n; ++i) {
-      pixels.Add(sources_.front().images_of(i), real_NCHW_[data.other[static_cast<size_t>(i)]]);
+      pixels.Add(sources_.all.front().images_of(i), real_NCHW_[data.other[static_cast<size_t>(i)]]);
     }
     for (size_t m = 0; m < kPixelMetrics; ++m) data.shuffled.paired_NS[m] = pixels.Values(m);
   }
@@ -249,11 +172,11 @@ class Evaluation {
   Json MemorisationJson() const {
     std::vector<torch::Tensor> train, generated;
     for (const int64_t row : dataset_.Indices(Split::kTrain)) {
-      train.push_back(Memorisation::Thumbnails(Patch(row).unsqueeze(0)));
+      train.push_back(Memorisation::Thumbnails(PatchBytes(dataset_, row, generated_.img_size).unsqueeze(0)));
     }
     if (train.empty() || generated_.n < 2) return Json::object();
     for (int64_t i = 0; i < generated_.n; ++i) {
-      generated.push_back(Memorisation::Thumbnails(sources_.front().images_of(i)));
+      generated.push_back(Memorisation::Thumbnails(sources_.all.front().images_of(i)));
     }
     return Memorisation(torch::cat(train)).Compare(Memorisation::Thumbnails(real_NCHW_), torch::cat(generated));
   }
@@ -266,7 +189,7 @@ class Evaluation {
     }
     json["memorisation"] = MemorisationJson();
     if (space_) json["domain"] = {{"align", space_->loaded().path.string()}, {"dim", space_->dim()}};
-    if (!cnn_tuning_.is_null()) json["cnn"] = cnn_tuning_;
+    if (!sources_.cnn_tuning.is_null()) json["cnn"] = sources_.cnn_tuning;
     if (generated_.split == Name(Split::kTest)) json["test_reads"] = CountTestRead(generated_.checkpoint);
     json["bootstraps"] = options_.bootstraps;
     json["same_patient"] = same_patient;
@@ -324,9 +247,8 @@ class Evaluation {
     };
     add_row("real", [&](int64_t i) { return real_NCHW_[i]; });
     for (const char* key : {"reconstructed", "generated", "nearest", "cnn"}) {
-      const auto source =
-          std::find_if(sources_.begin(), sources_.end(), [&](const auto& one) { return one.key == key; });
-      if (source == sources_.end()) continue;
+      const ImageSource* source = sources_.Find(key);
+      if (!source) continue;
       const int64_t samples = source->key == "generated" ? std::min(generated_.num_samples, kPictureSamples) : 1;
       for (int64_t k = 0; k < samples; ++k) {
         const std::string name = samples > 1 ? fmt::format("{} {}", source->title, k + 1) : source->title;
@@ -345,8 +267,7 @@ class Evaluation {
   Resampler resampler_;
   std::optional<DomainSpace> space_;
   torch::Tensor real_NCHW_;  // uint8
-  std::vector<ImageSource> sources_;
-  Json cnn_tuning_;
+  ImageSources sources_;
 };
 
 }  // namespace

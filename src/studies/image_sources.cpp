@@ -1,0 +1,100 @@
+#include "image_sources.h"
+
+#include <algorithm>
+
+#include "genvinci/core/error.h"
+#include "genvinci/core/progress.h"
+#include "genvinci/core/signals.h"
+#include "genvinci/metrics/feature_metrics.h"
+#include "genvinci/studies/cnn_baseline.h"
+#include "genvinci/studies/expression_space.h"
+
+namespace genvinci {
+namespace {
+
+constexpr int64_t kBatch = 32;
+
+// One image an observation.
+ImageSource Fixed(const std::string& key, const std::string& title, const torch::Tensor& images_NCHW) {
+  return {key, title, [images_NCHW](int64_t i) { return images_NCHW.narrow(0, i, 1); }};
+}
+
+// There and back through the autoencoder, by the mean of its posterior.
+torch::Tensor Reconstruct(const torch::Tensor& real_NCHW, Pipeline pipeline, const torch::Device& device) {
+  std::vector<torch::Tensor> all;
+  Autoencoder& autoencoder = pipeline->autoencoder;
+  for (const torch::Tensor& real_BCHW : real_NCHW.split(kBatch)) {
+    ThrowIfStopped("stopped; nothing was written");
+    const torch::Tensor images_BCHW = real_BCHW.to(device, torch::kFloat32).div_(127.5).sub_(1);
+    const torch::Tensor decoded_BCHW = autoencoder->Decode(autoencoder->Encode(images_BCHW).mean_BCHW);
+    all.push_back(decoded_BCHW.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch::kCPU, torch::kUInt8));
+  }
+  return torch::cat(all);
+}
+
+// The patch of the training profile that is nearest in expression.
+ImageSource Nearest(const SourceSettings& settings, const ExpressionSpace& expression) {
+  const torch::Tensor train_N = torch::tensor(settings.dataset.Indices(Split::kTrain), torch::kInt64);
+  const torch::Tensor rows_N = torch::tensor(settings.rows, torch::kInt64);
+  const NearestRows nearest =
+      FindNearest(expression.scores_NK.index_select(0, rows_N), expression.scores_NK.index_select(0, train_N));
+  const torch::Tensor found_N = train_N.index_select(0, nearest.indices_N);
+  return {"nearest", "nearest profile", [&settings, found_N](int64_t i) {
+            return PatchBytes(settings.dataset, found_N[i].item<int64_t>(), settings.generated.img_size).unsqueeze(0);
+          }};
+}
+
+ImageSource MeanTrainingImage(const SourceSettings& settings) {
+  const std::vector<int64_t> training = settings.dataset.Indices(Split::kTrain);
+  torch::Tensor sum_CHW = torch::zeros_like(settings.real_NCHW[0], torch::kFloat64);
+  Progress progress("mean training image", static_cast<int64_t>(training.size()), "images");
+  for (const int64_t row : training) {
+    ThrowIfStopped("stopped; nothing was written");
+    sum_CHW += PatchBytes(settings.dataset, row, settings.generated.img_size);
+    progress.Add(1);
+  }
+  const torch::Tensor mean_1CHW = (sum_CHW / static_cast<double>(training.size())).unsqueeze(0);
+  return {"mean_image", "mean image", [mean_1CHW](int64_t) { return mean_1CHW; }};
+}
+
+}  // namespace
+
+torch::Tensor PatchBytes(const Dataset& dataset, int64_t row, int64_t img_size) {
+  return BytesOf(Resize(dataset.LoadPatch(row), img_size, img_size));
+}
+
+const ImageSource* ImageSources::Find(const std::string& key) const {
+  const auto found = std::find_if(all.begin(), all.end(), [&](const ImageSource& source) { return source.key == key; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+ImageSources MakeSources(const SourceSettings& settings, Pipeline pipeline) {
+  ImageSources sources;
+  sources.all.push_back(
+      {"generated", "generated", [&settings](int64_t i) { return settings.generated.LoadSamples(i); }});
+  sources.all.push_back(
+      Fixed("reconstructed", "reconstructed", Reconstruct(settings.real_NCHW, pipeline, settings.device)));
+  if (settings.baselines.empty()) return sources;
+  const fs::path& path = settings.dataset.path();
+  if (settings.dataset.Indices(Split::kTrain).empty()) {
+    throw DataError("SPLIT_EMPTY", "{}: its train part is empty: use --baselines with no value", path.string());
+  }
+  const auto wants = [&](const char* name) {
+    return std::find(settings.baselines.begin(), settings.baselines.end(), name) != settings.baselines.end();
+  };
+  if (wants("nearest") || wants("cnn")) {
+    const ExpressionSpace expression = ExpressionSpace::Fit(settings.dataset);
+    if (wants("nearest")) sources.all.push_back(Nearest(settings, expression));
+    if (wants("cnn")) {
+      const torch::AutoGradMode with_gradients(/*enabled=*/true);
+      const CnnBaseline cnn = DrawCnnBaseline(settings.dataset, expression, settings.rows,
+                                              {settings.generated.img_size, settings.seed, settings.device});
+      sources.cnn_tuning = cnn.tuning;
+      sources.all.push_back(Fixed("cnn", "CNN", cnn.images_NCHW));
+    }
+  }
+  if (wants("mean")) sources.all.push_back(MeanTrainingImage(settings));
+  return sources;
+}
+
+}  // namespace genvinci
