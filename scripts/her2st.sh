@@ -57,7 +57,8 @@ once "$run/generated" \
   "$genvinci" generate --config configs/her2st_generate.json --dataset "$run/dataset/her2st" --checkpoint "$run/ldm" \
   --output "$run/generated"
 step "scores"
-"$genvinci" evaluate --generated "$run/generated"
+# Once, so that the test section is read once.
+once "$run/generated/evaluation.json" "$genvinci" evaluate --generated "$run/generated"
 step "done"
 minutes=$((($(date +%s) - start + 59) / 60))
 
