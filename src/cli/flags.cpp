@@ -41,14 +41,14 @@ void Flags::Add(CLI::App& app, std::vector<std::string> path, Type type, bool li
     flag->option = app.add_flag(BothSpellings(name), flag->on, help);
   } else {
     flag->option = app.add_option(BothSpellings(name) + (positional ? "," + name : ""), flag->texts, help);
-    flag->option->type_name(type == Type::kInteger ? "INT" : type == Type::kNumber ? "NUMBER" : "TEXT");
+    const std::string kind = type == Type::kInteger ? "INT" : type == Type::kNumber ? "NUMBER" : "TEXT";
     if (list) {
-      flag->option->expected(0, 1 << 20);
+      // No default_str: CLI11 would take it for the values of a flag that was given none, which says "none of them".
+      flag->option->expected(0, 1 << 20)->type_name(kind + ",..." + (default_text.empty() ? "" : "=" + default_text));
     } else {
-      flag->option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+      flag->option->expected(1)->type_name(kind)->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+      if (!default_text.empty()) flag->option->default_str(default_text);
     }
-    const std::set<std::string> unspoken = {"", "\"\"", "[]"};
-    if (!unspoken.count(default_text)) flag->option->default_str(default_text);
   }
   flags_.push_back(std::move(flag));
 }
@@ -71,7 +71,8 @@ Json Flags::Given() const {
     } else if (flag->list) {
       Json items = Json::array();
       for (const std::string& text : flag->texts)
-        for (std::string_view part : SplitText(text, ',')) items.push_back(convert(std::string(part)));
+        for (std::string_view part : SplitText(text, ','))
+          if (!part.empty()) items.push_back(convert(std::string(part)));
       SetPath(given, flag->path, std::move(items));
     } else {
       SetPath(given, flag->path, convert(flag->texts.back()));

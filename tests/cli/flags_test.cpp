@@ -31,6 +31,7 @@ struct SampleOptions {
   std::string dataset;
   std::string kind = "a";
   std::vector<std::string> values;
+  std::vector<std::string> parts = {"a", "b"};
   bool fast = false;
   TrainingPart training;
   InnerOptions inner;
@@ -39,6 +40,7 @@ struct SampleOptions {
     v("dataset", dataset, "dataset");
     v("kind", kind, "kind", Choices{{"a", "b"}});
     v("values", values, "values");
+    v("parts", parts, "parts");
     v("fast", fast, "fast");
     v("training", training, "training");
     v("inner", inner, "inner");
@@ -53,8 +55,12 @@ Json Parse(std::vector<const char*> words) {
   return command.Given();
 }
 
-TEST(Flags, GiveOnlyWhatWasGiven) {
-  EXPECT_EQ(Parse({"--dataset", "d"}), Json({{"dataset", "d"}}));
+TEST(Flags, GiveOnlyWhatWasGiven) { EXPECT_EQ(Parse({"--dataset", "d"}), Json({{"dataset", "d"}})); }
+
+TEST(Flags, ListWithNoValueIsEmptyEvenWhereTheDefaultIsNot) {
+  EXPECT_EQ(Parse({"--parts"}), Json({{"parts", Json::array()}}));
+  EXPECT_EQ(Parse({"--parts", "--fast"}), Json({{"parts", Json::array()}, {"fast", true}}));
+  EXPECT_EQ(Parse({"--parts", "b,c", "d"}), Json({{"parts", {"b", "c", "d"}}}));
 }
 
 TEST(Flags, HaveBothSpellingsAndFlatGroups) {

@@ -75,6 +75,12 @@ class Flags {
   static std::string DefaultText(const T& value) {
     if constexpr (internal::IsOptional<T>::value) {
       return "";
+    } else if constexpr (std::is_same_v<T, std::string>) {
+      return value;
+    } else if constexpr (internal::IsVector<T>::value) {
+      std::string text;
+      for (const auto& item : value) text += (text.empty() ? "" : ",") + DefaultText(item);
+      return text;
     } else {
       return Json(value).dump();
     }
