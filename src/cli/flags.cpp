@@ -44,7 +44,8 @@ void Flags::Add(CLI::App& app, std::vector<std::string> path, Type type, bool li
     const std::string kind = type == Type::kInteger ? "INT" : type == Type::kNumber ? "NUMBER" : "TEXT";
     if (list) {
       // No default_str: CLI11 would take it for the values of a flag that was given none, which says "none of them".
-      flag->option->expected(0, 1 << 20)->type_name(kind + ",..." + (default_text.empty() ? "" : "=" + default_text));
+      flag->option->expected(0, 1 << 20)
+          ->type_name(fmt::format("{},...{}{}", kind, default_text.empty() ? "" : "=", default_text));
     } else {
       flag->option->expected(1)->type_name(kind)->multi_option_policy(CLI::MultiOptionPolicy::Throw);
       if (!default_text.empty()) flag->option->default_str(default_text);

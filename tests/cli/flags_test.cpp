@@ -58,9 +58,9 @@ Json Parse(std::vector<const char*> words) {
 TEST(Flags, GiveOnlyWhatWasGiven) { EXPECT_EQ(Parse({"--dataset", "d"}), Json({{"dataset", "d"}})); }
 
 TEST(Flags, ListWithNoValueIsEmptyEvenWhereTheDefaultIsNot) {
-  EXPECT_EQ(Parse({"--parts"}), Json({{"parts", Json::array()}}));
-  EXPECT_EQ(Parse({"--parts", "--fast"}), Json({{"parts", Json::array()}, {"fast", true}}));
-  EXPECT_EQ(Parse({"--parts", "b,c", "d"}), Json({{"parts", {"b", "c", "d"}}}));
+  EXPECT_EQ(Parse({"--dataset", "d", "--parts"})["parts"], Json::array());
+  EXPECT_EQ(Parse({"--parts", "--dataset", "d"})["parts"], Json::array());
+  EXPECT_EQ(Parse({"--dataset", "d", "--parts", "b,c", "d"})["parts"], Json({"b", "c", "d"}));
 }
 
 TEST(Flags, HaveBothSpellingsAndFlatGroups) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "genvinci/core/options.h"
+#include "genvinci/core/text.h"
 
 namespace genvinci {
 
@@ -78,9 +79,9 @@ class Flags {
     } else if constexpr (std::is_same_v<T, std::string>) {
       return value;
     } else if constexpr (internal::IsVector<T>::value) {
-      std::string text;
-      for (const auto& item : value) text += (text.empty() ? "" : ",") + DefaultText(item);
-      return text;
+      std::vector<std::string> texts;
+      for (const auto& item : value) texts.push_back(DefaultText(item));
+      return JoinText(texts, ",");
     } else {
       return Json(value).dump();
     }
