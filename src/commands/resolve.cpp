@@ -87,7 +87,8 @@ AutoencoderOptions ResolveAutoencoder(const Json& given) {
   const std::string model = ModelOf(given);
   options.autoencoder = ModelPreset(model).autoencoder;
   if (IsForCpu(model)) {
-    options.training = CpuTraining(model == "tiny" ? 40 : 3000, 8, 2e-3);
+    options.training = CpuTraining(model == "tiny" ? 40 : 5000, 8, 4e-3);
+    options.edge_weight = 0.5;
     // Latents that carry some noise are easier to draw, and cost half a decibel.
     options.kl_weight = 2e-2;
   } else {
@@ -131,8 +132,8 @@ FinetuneOptions ResolveFinetune(const Json& given) {
     options.freeze_transformer = true;
     options.gene_dropout = 0.2;
     options.sampling.steps = 20;
-    options.sampling.guidance = 2;
-    options.guidance_candidates = {1, 1.5, 2.5, 3};
+    options.sampling.guidance = 1.5;
+    options.guidance_candidates = {1, 1.25, 1.75, 2, 2.5};
     options.steps_candidates = {50};
   } else {
     options.training = ReferenceTraining(101, 4);

@@ -23,6 +23,7 @@ ModelOptions Tiny() {
                   /*context_dim=*/32,
                   /*space_to_depth=*/1,
                   /*mid_attention=*/true,
+                  /*time_scale_shift=*/false,
                   /*dropout=*/0};
   options.conditioner = {"pooled", /*context_tokens=*/4, /*context_dim=*/32, options.unet.TimeDim()};
   return options;
@@ -33,7 +34,7 @@ ModelOptions Small() {
   options.transformer = {kVocabulary,        /*hidden=*/128, /*layers=*/2, /*heads=*/4, /*feed_forward=*/256,
                          /*max_tokens=*/256, /*dropout=*/0};
   // All of the autoencoder works at a quarter of the resolution, where a convolution costs a sixteenth.
-  options.autoencoder = {/*channels=*/3,       /*base_channels=*/96,   {1},
+  options.autoencoder = {/*channels=*/3,       /*base_channels=*/64,   {1},
                          /*res_blocks=*/1,     /*latent_channels=*/4,
                          /*space_to_depth=*/4, /*mid_attention=*/false};
   // Narrow, all of it at the latents' resolution, and without attention: in a CPU's few minutes, many cheap steps at
@@ -47,6 +48,7 @@ ModelOptions Small() {
                   /*context_dim=*/128,
                   /*space_to_depth=*/1,
                   /*mid_attention=*/false,
+                  /*time_scale_shift=*/true,
                   /*dropout=*/0};
   options.conditioner = {"pooled", /*context_tokens=*/8, /*context_dim=*/128, options.unet.TimeDim()};
   return options;
@@ -68,6 +70,7 @@ ModelOptions Base() {
                   /*context_dim=*/512,
                   /*space_to_depth=*/1,
                   /*mid_attention=*/true,
+                  /*time_scale_shift=*/false,
                   /*dropout=*/0};
   options.conditioner = {"pooled", /*context_tokens=*/32, /*context_dim=*/512, options.unet.TimeDim()};
   return options;

@@ -46,6 +46,7 @@ class UNetStageImpl : public torch::nn::Module {
     options.in = in;
     options.out = out;
     options.time_dim = config.TimeDim();
+    options.time_scale_shift = config.time_scale_shift;
     options.dropout = config.dropout;
     options.eps = kResBlockEps;
     ResBlock block(options);

@@ -100,7 +100,8 @@ TEST(Resample, HalvesAndDoubles) {
 TEST(Resample, PadsWhereStableDiffusionDoes) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor x = torch::arange(16, torch::kFloat32).view({1, 1, 4, 4});
-  for (const auto& [padding, expected] : {std::pair{DownsamplePadding::kEven, 0.0f}, {DownsamplePadding::kAfter, 5.0f}}) {
+  for (const auto& [padding, expected] :
+       {std::pair{DownsamplePadding::kEven, 0.0f}, {DownsamplePadding::kAfter, 5.0f}}) {
     Downsample layer(1, padding);
     for (torch::Tensor& parameter : layer->parameters()) parameter.zero_();
     layer->parameters()[0][0][0][1][1] = 1;
@@ -129,6 +130,29 @@ TEST(ResBlock, TimeReachesNarrowBlocks) {
     const torch::Tensor x = torch::randn({1, width, 3, 3});
     EXPECT_GT(RelativeDifference(block(x, torch::ones({1, 4})), block(x, -torch::ones({1, 4}))), 1e-3);
   }
+}
+
+// x + conv2(SiLU(norm2(h) (1 + scale) + shift)), as diffusers' ResnetBlock2D with time_embedding_norm "scale_shift".
+TEST(ResBlock, TimeScalesAndShiftsNormalisedFeatures) {
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(4);
+  ResBlockOptions options;
+  options.in = options.out = 8;
+  options.time_dim = 5;
+  options.time_scale_shift = true;
+  ResBlock block(options);
+  const auto parameters = block->named_parameters();
+  const auto get = [&](const char* name) { return parameters[name]; };
+  const torch::Tensor x = torch::randn({2, 8, 4, 4}), time = torch::randn({2, 5});
+  const torch::Tensor first = torch::group_norm(x, NormGroups(8), get("in_layers.0.weight"), get("in_layers.0.bias"));
+  const torch::Tensor h = torch::conv2d(torch::silu(first), get("in_layers.2.weight"), get("in_layers.2.bias"), 1, 1);
+  const torch::Tensor both = torch::linear(time, get("emb_layers.1.weight"), get("emb_layers.1.bias"));
+  const torch::Tensor scale = both.slice(1, 0, 8).view({2, 8, 1, 1}), shift = both.slice(1, 8).view({2, 8, 1, 1});
+  const torch::Tensor normed =
+      torch::group_norm(h, NormGroups(8), get("out_layers.0.weight"), get("out_layers.0.bias"));
+  const torch::Tensor expected = x + torch::conv2d(torch::silu(normed * (1 + scale) + shift),
+                                                   get("out_layers.3.weight"), get("out_layers.3.bias"), 1, 1);
+  EXPECT_LT(RelativeDifference(block(x, time), expected), 1e-5);
 }
 
 TEST(ResBlock, DropsOutInTrainingOnly) {

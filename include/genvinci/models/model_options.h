@@ -82,6 +82,7 @@ struct UNetConfig {
   int64_t context_dim = 768;
   int64_t space_to_depth = 1;
   bool mid_attention = true;
+  bool time_scale_shift = false;
   double dropout = 0;
 
   int64_t TimeDim() const { return 4 * model_channels; }
@@ -101,6 +102,8 @@ struct UNetConfig {
       Range{1, 16});
     v("mid_attention", mid_attention,
       "attention in the middle, as SD; with none at all the profile acts through the time path alone");
+    v("time_scale_shift", time_scale_shift,
+      "the time path scales and shifts normalised features (diffusers' scale_shift), not added to them as in SD");
     v("dropout", dropout, "drop-out in residual blocks", Range{0, 0.99});
   }
 };

@@ -14,14 +14,17 @@ inline constexpr ResBlockNames kAutoencoderBlockNames = {"norm1", "conv1", "", "
 
 struct ResBlockOptions {
   int64_t in = 0, out = 0;
-  int64_t time_dim = 0;  // 0: no time embedding
+  int64_t time_dim = 0;           // 0: no time embedding
+  bool time_scale_shift = false;  // the time embedding scales and shifts what norm2 gives, in place of being added
   double dropout = 0;
   double eps = 1e-5;
   ResBlockNames names = kUNetBlockNames;
 };
 
 // x + conv(drop-out(SiLU(norm(conv(SiLU(norm(x))) + linear(time))))), with a 1 x 1 convolution on x where the width
-// changes: Stable Diffusion's block.
+// changes: Stable Diffusion's block. With time_scale_shift, norm(...) * (1 + scale) + shift with both from
+// linear(time): the adaptive group normalisation of Dhariwal and Nichol 2021, section 4.1 (diffusers' "scale_shift"). A
+// normalisation over few channels takes away most of what is added to all positions before it; this it leaves alone.
 class ResBlockImpl : public torch::nn::Module {
  public:
   explicit ResBlockImpl(const ResBlockOptions& options);
@@ -34,6 +37,7 @@ class ResBlockImpl : public torch::nn::Module {
 
  private:
   double dropout_;
+  bool time_scale_shift_;
   torch::nn::GroupNorm norm1_{nullptr}, norm2_{nullptr};
   torch::nn::Conv2d conv1_{nullptr}, conv2_{nullptr}, skip_{nullptr};
   torch::nn::Linear time_{nullptr};
