@@ -23,7 +23,7 @@ struct Part {
 constexpr Part kPretrain{0.05, 200};
 constexpr Part kAlign{0.05, 1100};
 constexpr Part kAutoencoder{0.15, 1750};
-constexpr Part kFinetune{0.68, 1200};
+constexpr Part kFinetune{0.65, 1100};
 constexpr int kStages = 7;
 
 class DemoRun {

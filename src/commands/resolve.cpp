@@ -133,7 +133,7 @@ FinetuneOptions ResolveFinetune(const Json& given) {
     options.gene_dropout = 0.2;
     options.sampling.steps = 20;
     options.sampling.guidance = 1.5;
-    options.guidance_candidates = {1, 1.25, 1.75, 2, 2.5};
+    options.guidance_candidates = {1, 1.25, 1.75, 2};
     options.steps_candidates = {50};
   } else {
     options.training = ReferenceTraining(101, 4);
