@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The real run: HER2-positive breast cancer sections (Andersson et al. 2021). Sections C2-C4 train, a tenth of them as
 # spatial blocks validates, C5 tests and is read once. The gene transformer is pretrained on the sections of six other
-# patients. Everything lands in --output (default output/her2st_run); the table and the picture also in docs/results/her2st.
+# patients. Everything lands in OUTPUT (default output/her2st_run); the table and the picture also in docs/results/her2st.
 #
 # A second call goes on with the first step that is not done; remove the run's folder to start anew.
 #

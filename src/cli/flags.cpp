@@ -71,9 +71,10 @@ Json Flags::Given() const {
       SetPath(given, flag->path, flag->on);
     } else if (flag->list) {
       Json items = Json::array();
-      for (const std::string& text : flag->texts)
-        for (std::string_view part : SplitText(text, ','))
-          if (!part.empty()) items.push_back(convert(std::string(part)));
+      for (const std::string& text : flag->texts) {
+        if (text.empty()) continue;  // what CLI11 gives for a flag with no value
+        for (std::string_view part : SplitText(text, ',')) items.push_back(convert(std::string(part)));
+      }
       SetPath(given, flag->path, std::move(items));
     } else {
       SetPath(given, flag->path, convert(flag->texts.back()));

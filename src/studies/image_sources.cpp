@@ -39,8 +39,9 @@ ImageSource Nearest(const SourceSettings& settings, const ExpressionSpace& expre
   const NearestRows nearest =
       FindNearest(expression.scores_NK.index_select(0, rows_N), expression.scores_NK.index_select(0, train_N));
   const torch::Tensor found_N = train_N.index_select(0, nearest.indices_N);
-  return {"nearest", "nearest profile", [&settings, found_N](int64_t i) {
-            return PatchBytes(settings.dataset, found_N[i].item<int64_t>(), settings.generated.img_size).unsqueeze(0);
+  return {"nearest", "nearest profile",
+          [&dataset = settings.dataset, size = settings.generated.img_size, found_N](int64_t i) {
+            return PatchBytes(dataset, found_N[i].item<int64_t>(), size).unsqueeze(0);
           }};
 }
 
@@ -71,7 +72,7 @@ const ImageSource* ImageSources::Find(const std::string& key) const {
 ImageSources MakeSources(const SourceSettings& settings, Pipeline pipeline) {
   ImageSources sources;
   sources.all.push_back(
-      {"generated", "generated", [&settings](int64_t i) { return settings.generated.LoadSamples(i); }});
+      {"generated", "generated", [&generated = settings.generated](int64_t i) { return generated.LoadSamples(i); }});
   sources.all.push_back(
       Fixed("reconstructed", "reconstructed", Reconstruct(settings.real_NCHW, pipeline, settings.device)));
   if (settings.baselines.empty()) return sources;

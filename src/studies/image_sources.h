@@ -18,7 +18,7 @@ struct ImageSource {
   std::function<torch::Tensor(int64_t)> images_of;  // (S, C, H, W): uint8, or the mean image's 0 to 255 not rounded
 };
 
-// What the images are made from; it outlives the sources.
+// What the images are made from. The generation folder and the dataset outlive the sources.
 struct SourceSettings {
   const GeneratedFolder& generated;
   const Dataset& dataset;

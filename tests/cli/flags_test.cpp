@@ -61,6 +61,7 @@ TEST(Flags, ListWithNoValueIsEmptyEvenWhereTheDefaultIsNot) {
   EXPECT_EQ(Parse({"--dataset", "d", "--parts"})["parts"], Json::array());
   EXPECT_EQ(Parse({"--parts", "--dataset", "d"})["parts"], Json::array());
   EXPECT_EQ(Parse({"--dataset", "d", "--parts", "b,c", "d"})["parts"], Json({"b", "c", "d"}));
+  EXPECT_EQ(Parse({"--dataset", "d", "--parts", "b,,c"})["parts"], Json({"b", "", "c"}));  // not passed over in silence
 }
 
 TEST(Flags, HaveBothSpellingsAndFlatGroups) {

@@ -24,7 +24,7 @@ struct ResBlockOptions {
 // x + conv(drop-out(SiLU(norm(conv(SiLU(norm(x))) + linear(time))))), with a 1 x 1 convolution on x where the width
 // changes: Stable Diffusion's block. With time_scale_shift, norm(...) * (1 + scale) + shift with both from
 // linear(time): the adaptive group normalisation of Dhariwal and Nichol 2021, section 4.1 (diffusers' "scale_shift"). A
-// normalisation over few channels takes away most of what is added to all positions before it; this it leaves alone.
+// normalisation over few channels takes away part of what is added to all positions before it; this it leaves alone.
 class ResBlockImpl : public torch::nn::Module {
  public:
   explicit ResBlockImpl(const ResBlockOptions& options);
