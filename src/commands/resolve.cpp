@@ -132,8 +132,9 @@ FinetuneOptions ResolveFinetune(const Json& given) {
     options.freeze_transformer = true;
     options.gene_dropout = 0.2;
     options.sampling.steps = 20;
-    options.sampling.guidance = 1.5;
-    options.guidance_candidates = {1, 1.25, 1.75, 2};
+    options.sampling.guidance = 2;
+    options.sampling.guidance_rescale = 0.7;
+    options.guidance_candidates = {1.25, 1.5, 1.75, 2.25, 2.5};
     options.steps_candidates = {50};
   } else {
     options.training = ReferenceTraining(101, 4);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "genvinci/core/error.h"
+#include "genvinci/diffusion/guidance.h"
 #include "genvinci/nn/memory_format.h"
 #include "genvinci/tensor/eval_guard.h"
 #include "genvinci/tensor/random.h"
@@ -109,10 +110,11 @@ torch::Tensor PipelineImpl::SampleFrom(const Condition& condition, const torch::
   const torch::NoGradGuard no_grad;
   const EvalGuard eval(*this);
   const StepNoise step_noise = [&](int64_t step) { return Noise("step", keys, {step}); };
-  return sampler->Sample(GuidedUNet(condition, options.guidance), noise_BCHW.to(null_context.device()), step_noise);
+  return sampler->Sample(GuidedUNet(condition, options), noise_BCHW.to(null_context.device()), step_noise);
 }
 
-Denoise PipelineImpl::GuidedUNet(const Condition& condition, double guidance) {
+Denoise PipelineImpl::GuidedUNet(const Condition& condition, const SamplerOptions& options) {
+  const double guidance = options.guidance;
   if (guidance == 1) {
     return [this, condition](const torch::Tensor& x_BCHW, int64_t t) {
       const torch::Tensor times_B = torch::full({x_BCHW.size(0)}, t, x_BCHW.options().dtype(torch::kInt64));
@@ -128,10 +130,10 @@ Denoise PipelineImpl::GuidedUNet(const Condition& condition, double guidance) {
   const Condition null = Null(condition.context_BLD.size(0));
   const Condition both{torch::cat({null.context_BLD, condition.context_BLD}),
                        torch::cat({null.time_BT, condition.time_BT})};
-  return [this, both, guidance](const torch::Tensor& x_BCHW, int64_t t) {
+  return [this, both, guidance, rescale = options.guidance_rescale](const torch::Tensor& x_BCHW, int64_t t) {
     const torch::Tensor times_B = torch::full({2 * x_BCHW.size(0)}, t, x_BCHW.options().dtype(torch::kInt64));
     const auto halves = unet->forward(torch::cat({x_BCHW, x_BCHW}), times_B, both.context_BLD, both.time_BT).chunk(2);
-    return halves[0] + guidance * (halves[1] - halves[0]);
+    return Guided(halves[0], halves[1], guidance, rescale);
   };
 }
 

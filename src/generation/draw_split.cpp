@@ -171,7 +171,8 @@ class SplitDrawing {
             {"sampler", sampling.sampler},
             {"steps", std::to_string(sampling.steps)},
             {"eta", fmt::format("{}", sampling.eta)},
-            {"guidance", fmt::format("{}", sampling.guidance)}};
+            {"guidance", fmt::format("{}", sampling.guidance)},
+            {"guidance_rescale", fmt::format("{}", sampling.guidance_rescale)}};
   }
 
   PngText SyntheticText(int64_t item) const {
@@ -214,6 +215,7 @@ class SplitDrawing {
                               {"channels", channels_},
                               {"unconditional", job_.options.unconditional},
                               {"guidance", job_.options.sampling.guidance},
+                              {"guidance_rescale", job_.options.sampling.guidance_rescale},
                               {"steps", job_.options.sampling.steps},
                               {"seconds_per_image", seconds_per_image},
                               {"observations", names}};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "genvinci/core/error.h"
@@ -44,6 +45,23 @@ double MeanOfPairs(const torch::Tensor& rows_ND) {
 double Discrepancy(const torch::Tensor& a_ND, const torch::Tensor& b_MD) {
   return MeanOfPairs(a_ND) + MeanOfPairs(b_MD) - 2 * KernelMatrix(a_ND, b_MD).mean().item<double>();
 }
+
+void CheckResampled(const torch::Tensor& a_ND, const torch::Tensor& b_ND, const torch::Tensor& weights_RN) {
+  CheckPair(a_ND, b_ND, /*least=*/2);
+  GENVINCI_CHECK(a_ND.size(0) == b_ND.size(0) && weights_RN.dim() == 2 && weights_RN.size(1) == a_ND.size(0),
+                 "sets of {} and {} rows have {} weights", a_ND.size(0), b_ND.size(0), weights_RN.size(-1));
+}
+
+// Mean (R, D) and sample covariance (R, D, D) of the rows as often as they were drawn.
+std::pair<torch::Tensor, torch::Tensor> WeightedMoments(const torch::Tensor& rows_ND, const torch::Tensor& weights_RN) {
+  const torch::Tensor centre = rows_ND.mean(0), centred = rows_ND - centre;
+  const torch::Tensor counts = weights_RN.sum(1, /*keepdim=*/true), means = weights_RN.matmul(centred) / counts;
+  const torch::Tensor squares = (weights_RN.unsqueeze(2) * centred).mT().matmul(centred);
+  const torch::Tensor outer = means.unsqueeze(2) * means.unsqueeze(1) * counts.unsqueeze(2);
+  return {means + centre, (squares - outer) / (counts.unsqueeze(2) - 1)};
+}
+
+torch::Tensor Trace(const torch::Tensor& matrices_RDD) { return matrices_RDD.diagonal(0, 1, 2).sum(1); }
 
 torch::Tensor DrawRows(const torch::Tensor& rows_ND, int64_t size, torch::Generator generator) {
   if (size == rows_ND.size(0)) return rows_ND;
@@ -100,6 +118,45 @@ KernelScore KernelDistance(const torch::Tensor& a_ND, const torch::Tensor& b_MD,
   }
   const torch::Tensor all = torch::tensor(scores, torch::kFloat64);
   return {all.mean().item<double>(), all.std(/*unbiased=*/false).item<double>(), size};
+}
+
+torch::Tensor ResampledFrechetDistances(const torch::Tensor& a_ND, const torch::Tensor& b_ND,
+                                        const torch::Tensor& weights_RN) {
+  CheckResampled(a_ND, b_ND, weights_RN);
+  const torch::Tensor a = Doubles(a_ND), b = Doubles(b_ND);
+  const int64_t chunk = std::max<int64_t>(1, kBlockNumbers / a.numel());
+  std::vector<torch::Tensor> distances;
+  for (const torch::Tensor& weights : Doubles(weights_RN).split(chunk)) {
+    const auto [a_means, a_covariances] = WeightedMoments(a, weights);
+    const auto [b_means, b_covariances] = WeightedMoments(b, weights);
+    const auto [values, vectors] = torch::linalg_eigh(a_covariances);
+    const torch::Tensor factors = values.clamp_min(0).sqrt().unsqueeze(2) * vectors.mT();
+    const torch::Tensor squared_roots = torch::linalg_eigvalsh(factors.matmul(b_covariances).matmul(factors.mT()));
+    const torch::Tensor traces = Trace(a_covariances) + Trace(b_covariances);
+    distances.push_back((a_means - b_means).square().sum(1) + traces - 2 * squared_roots.clamp_min(0).sqrt().sum(1));
+  }
+  return torch::cat(distances).clamp_min(0);
+}
+
+torch::Tensor ResampledKernelDistances(const torch::Tensor& a_ND, const torch::Tensor& b_ND,
+                                       const torch::Tensor& weights_RN) {
+  CheckResampled(a_ND, b_ND, weights_RN);
+  const torch::Tensor a = Doubles(a_ND), b = Doubles(b_ND), weights = Doubles(weights_RN);
+  const torch::Tensor counts = weights.sum(1), pairs = counts * (counts - 1);
+  const int64_t block = std::max<int64_t>(1, kBlockNumbers / std::max(a.size(0), weights.size(0)));
+  torch::Tensor distances = torch::zeros_like(counts);
+  for (int64_t first = 0; first < a.size(0); first += block) {
+    const int64_t size = std::min(block, a.size(0) - first);
+    const torch::Tensor drawn_RB = weights.narrow(1, first, size);
+    const torch::Tensor a_rows = a.narrow(0, first, size), b_rows = b.narrow(0, first, size);
+    const auto sums = [&](const torch::Tensor& kernel_BN) { return (drawn_RB * weights.matmul(kernel_BN.t())).sum(1); };
+    const auto same = [&](const torch::Tensor& rows_BD) {  // each drawn row with itself
+      return drawn_RB.matmul((rows_BD.square().sum(1) / static_cast<double>(rows_BD.size(1)) + 1).pow(3));
+    };
+    distances += (sums(KernelMatrix(a_rows, a)) - same(a_rows) + sums(KernelMatrix(b_rows, b)) - same(b_rows)) / pairs -
+                 2 * sums(KernelMatrix(a_rows, b)) / counts.square();
+  }
+  return distances;
 }
 
 Neighbourhood NearestBalls(const torch::Tensor& real_ND, const torch::Tensor& made_MD, int64_t k) {

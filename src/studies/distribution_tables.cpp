@@ -56,17 +56,15 @@ class DistributionTable {
 
   // Over observations, of the first sample's two distances; repeated rows would empty the balls of the others.
   void AddIntervals(const std::string& key, const torch::Tensor& made_NF) {
-    const auto add = [&](const char* metric, const Resampler::RowStatistic& statistic) {
+    const auto add = [&](const char* metric, const Resampler::WholeStatistic& statistic) {
       const auto interval = data_.resampler.CentredInterval(metrics_[metric][key].get<double>(), statistic);
       if (interval) intervals_[metric][key]["ci95"] = {interval->low, interval->high};
     };
     const torch::Tensor& real_NF = data_.real_NF;
-    add("frechet_domain", [&](const torch::Tensor& rows_N) {
-      return FrechetDistance(real_NF.index_select(0, rows_N), made_NF.index_select(0, rows_N));
-    });
-    add("kernel_domain", [&](const torch::Tensor& rows_N) {
-      return KernelDistance(real_NF.index_select(0, rows_N), made_NF.index_select(0, rows_N)).mean;
-    });
+    add("frechet_domain",
+        [&](const torch::Tensor& weights_RN) { return ResampledFrechetDistances(real_NF, made_NF, weights_RN); });
+    add("kernel_domain",
+        [&](const torch::Tensor& weights_RN) { return ResampledKernelDistances(real_NF, made_NF, weights_RN); });
   }
 
   const EvaluationData& data_;

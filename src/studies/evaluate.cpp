@@ -199,6 +199,7 @@ class Evaluation {
     json["generated"] = generated_.path.string();
     json["img_size"] = generated_.img_size;
     json["guidance"] = generated_.guidance;
+    json["guidance_rescale"] = generated_.guidance_rescale;
     json["steps"] = generated_.steps;
     json["seed"] = options_.common.seed;
     json["version"] = kVersion;

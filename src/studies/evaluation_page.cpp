@@ -63,9 +63,9 @@ void AddChoice(const fs::path& run, Page& page) {
   if (!Exists(run / "sampling.json")) return;
   const Json sampling = ReadJson(run / "sampling.json");
   page.blocks.push_back(PageHeading{"Choice of the sampling on val"});
-  page.blocks.push_back(PageText{fmt::format(
-      "Chosen by {}: guidance {}, {} steps. The test part was not looked at.", sampling.at("metric").get<std::string>(),
-      sampling.at("sampling").at("guidance").get<double>(), sampling.at("sampling").at("steps").get<int64_t>())});
+  page.blocks.push_back(
+      PageText{fmt::format("Chosen by {}: {}. The test part was not looked at.",
+                           sampling.at("metric").get<std::string>(), SamplingText(sampling.at("sampling")))});
   for (const auto& [key, title] :
        {std::pair{"val_frechet_joint_domain", "Frechet joint distance"},
         std::pair{"val_frechet_domain", "Frechet distance"}, std::pair{"val_feature_gap", "Feature-distance gap"}}) {
@@ -127,10 +127,8 @@ Page EvaluationPage(const Json& evaluation, const fs::path& folder, const fs::pa
                                  fs::path(evaluation.at("dataset").get<std::string>()).filename().string()),
             .blocks = {}};
   page.blocks.push_back(PageText{fmt::format(
-      "{} observations, {} generated images each, guidance {}, {} steps. For research use only: generated images are "
-      "synthetic.",
-      evaluation.at("n").get<int64_t>(), evaluation.at("n_samples").get<int64_t>(),
-      evaluation.at("guidance").get<double>(), evaluation.at("steps").get<int64_t>())});
+      "{} observations, {} generated images each, {}. For research use only: generated images are synthetic.",
+      evaluation.at("n").get<int64_t>(), evaluation.at("n_samples").get<int64_t>(), SamplingText(evaluation))});
   if (evaluation.at("same_patient").get<bool>()) page.blocks.push_back(PageNote{evaluation.at("note")});
   AddPictures(folder, page);
   AddTables(evaluation, page);

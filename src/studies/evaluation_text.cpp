@@ -206,11 +206,16 @@ std::string MarkdownTable(const TextTable& table) {
   return text;
 }
 
+std::string SamplingText(const Json& sampling) {
+  const auto rescale = sampling.at("guidance_rescale").get<double>();
+  return fmt::format("guidance {}{}, {} steps", sampling.at("guidance").get<double>(),
+                     rescale == 0 ? "" : fmt::format(" (rescale {})", rescale), sampling.at("steps").get<int64_t>());
+}
+
 std::string EvaluationMarkdown(const Json& json) {
-  std::string text =
-      fmt::format("# Evaluation\n\n{} observations of the {} part, {} generated images each, guidance {}, {} steps.\n",
-                  json.at("n").get<int64_t>(), json.at("split").get<std::string>(), json.at("n_samples").get<int64_t>(),
-                  json.at("guidance").get<double>(), json.at("steps").get<int64_t>());
+  std::string text = fmt::format("# Evaluation\n\n{} observations of the {} part, {} generated images each, {}.\n",
+                                 json.at("n").get<int64_t>(), json.at("split").get<std::string>(),
+                                 json.at("n_samples").get<int64_t>(), SamplingText(json));
   if (json.at("same_patient").get<bool>()) text += fmt::format("\n**{}**\n", json.at("note").get<std::string>());
   for (const TextTable& table : EvaluationTables(json)) {
     text += fmt::format("\n## {}\n\n{}", table.title, MarkdownTable(table));

@@ -19,6 +19,8 @@ std::vector<TextTable> EvaluationTables(const Json& json);
 // One sentence each: what the numbers say and do not say.
 std::vector<std::string> EvaluationNotes(const Json& json);
 
+// "guidance 2 (rescale 0.7), 20 steps" of an object that holds SamplerOptions' fields.
+std::string SamplingText(const Json& sampling);
 std::string MarkdownTable(const TextTable& table);
 std::string EvaluationMarkdown(const Json& json);
 

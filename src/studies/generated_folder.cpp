@@ -34,6 +34,7 @@ GeneratedFolder GeneratedFolder::Open(const fs::path& path) {
   folder.img_size = Field<int64_t>(json, "img_size", source);
   folder.steps = Field<int64_t>(json, "steps", source);
   folder.guidance = Field<double>(json, "guidance", source);
+  folder.guidance_rescale = Field<double>(json, "guidance_rescale", source);
   folder.channels = Field<std::vector<std::string>>(json, "channels", source);
   folder.observations = Field<std::vector<std::string>>(json, "observations", source);
   if (folder.n < 1 || folder.num_samples < 1 || static_cast<int64_t>(folder.observations.size()) != folder.n) {

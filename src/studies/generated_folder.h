@@ -16,7 +16,7 @@ struct GeneratedFolder {
   fs::path path, checkpoint;
   std::string dataset, split;
   int64_t n = 0, num_samples = 0, img_size = 0, steps = 0;
-  double guidance = 1;
+  double guidance = 1, guidance_rescale = 0;
   std::vector<std::string> channels;
   std::vector<std::string> observations;  // obs_names, in the order of the images
 

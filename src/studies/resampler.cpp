@@ -78,14 +78,9 @@ Estimate Resampler::OverSeeds(const torch::Tensor& values_S) const {
   return {values_S.mean().item<double>(), std::nullopt, std::nullopt, SeedInterval(values_S)};
 }
 
-std::optional<Interval> Resampler::CentredInterval(double value, const RowStatistic& statistic) const {
-  constexpr int64_t kMost = 200;
+std::optional<Interval> Resampler::CentredInterval(double value, const WholeStatistic& statistic) const {
   if (!rows_RN_.defined()) return std::nullopt;
-  std::vector<double> values;
-  for (int64_t r = 0; r < std::min(kMost, resamples_); ++r) {
-    values.push_back(statistic(torch::arange(n_).repeat_interleave(rows_RN_[r].to(torch::kInt64))));
-  }
-  const torch::Tensor statistics_R = torch::tensor(values, torch::kFloat64);
+  const torch::Tensor statistics_R = statistic(rows_RN_);
   const double shift = value - statistics_R.mean().item<double>();
   const Interval interval = PercentileInterval(statistics_R);
   return Interval{interval.low + shift, interval.high + shift};

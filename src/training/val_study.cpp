@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int64_t kBatch = 32;
 constexpr int64_t kMostSamples = 4;
+constexpr double kGuidanceTolerance = 1.05;
 constexpr double kStepsTolerance = 1.02;
 
 torch::Tensor Eight(const torch::Tensor& images_BCHW) {
@@ -39,6 +41,12 @@ torch::Tensor EmbedProfiles(const LoadedAligner& aligner, const Dataset& dataset
     embeddings.push_back(network->EmbedProfiles(network->transformer->forward(tokens_BL), tokens_BL));
   }
   return torch::cat(embeddings).to(torch::kCPU, torch::kFloat64);
+}
+
+double LeastDistance(const std::vector<TriedSampling>& tried) {
+  double least = std::numeric_limits<double>::infinity();
+  for (const TriedSampling& one : tried) least = std::min(least, one.distance);
+  return least;
 }
 
 }  // namespace
@@ -100,37 +108,53 @@ Json ValStudy::Score(Pipeline pipeline, const Condition& condition, const Sample
           {"val_feature_gap", other - distance}};
 }
 
+const TriedSampling& BestGuidance(const std::vector<TriedSampling>& tried) {
+  const double least = LeastDistance(tried);
+  const TriedSampling* best = nullptr;
+  for (const TriedSampling& one : tried) {
+    if (!(one.distance <= kGuidanceTolerance * least)) continue;  // NaN too
+    if (!best || one.gap > best->gap) best = &one;
+  }
+  GENVINCI_CHECK(best, "no guidance was tried, or none gives a finite distance");
+  return *best;
+}
+
+const TriedSampling& FewestSteps(const std::vector<TriedSampling>& tried) {
+  const double least = LeastDistance(tried);
+  const TriedSampling* best = nullptr;
+  for (const TriedSampling& one : tried) {
+    if (!(one.distance <= kStepsTolerance * least)) continue;
+    if (!best || one.sampling.steps < best->sampling.steps) best = &one;
+  }
+  GENVINCI_CHECK(best, "no number of steps was tried, or none gives a finite distance");
+  return *best;
+}
+
 Json ChooseSampling(const ValStudy& study, Pipeline pipeline, const Condition& condition, const SamplingChoice& choice,
                     const fs::path& run) {
-  Json tried = Json::array();
+  Json rows = Json::array();
   const auto score = [&](const SamplerOptions& sampling) {
     Json row = {{"guidance", sampling.guidance}, {"steps", sampling.steps}};
     row.update(study.Score(pipeline, condition, sampling));
-    const double value = row.at(ValStudy::kChoice).get<double>();
-    Log("guidance {}, {} steps: {} {:.4f}", sampling.guidance, sampling.steps, ValStudy::kChoice, value);
-    tried.push_back(std::move(row));
-    return value;
+    const TriedSampling tried{sampling, row.at(ValStudy::kChoice), row.at("val_feature_gap")};
+    Log("guidance {}, {} steps: {} {:.4f}", sampling.guidance, sampling.steps, ValStudy::kChoice, tried.distance);
+    rows.push_back(std::move(row));
+    return tried;
   };
-  SamplerOptions best = choice.start;
-  double least = score(best);
+  std::vector<TriedSampling> by_guidance = {score(choice.start)};
   for (const double guidance : choice.guidances) {
     SamplerOptions other = choice.start;
     other.guidance = guidance;
-    if (guidance == choice.start.guidance) continue;
-    if (const double value = score(other); value < least) best = other, least = value;
+    if (guidance != choice.start.guidance) by_guidance.push_back(score(other));
   }
-  std::vector<std::pair<int64_t, double>> by_steps = {{best.steps, least}};
+  std::vector<TriedSampling> by_steps = {BestGuidance(by_guidance)};
   for (const int64_t steps : choice.steps) {
-    SamplerOptions other = best;
+    SamplerOptions other = by_steps[0].sampling;
     other.steps = steps;
-    if (steps != best.steps) by_steps.emplace_back(steps, score(other));
+    if (steps != by_steps[0].sampling.steps) by_steps.push_back(score(other));
   }
-  std::sort(by_steps.begin(), by_steps.end());
-  for (const auto& [steps, value] : by_steps) least = std::min(least, value);
-  best.steps = std::find_if(by_steps.begin(), by_steps.end(), [&](const auto& one) {
-                 return one.second <= kStepsTolerance * least;
-               })->first;
-  const Json result = {{"metric", ValStudy::kChoice}, {"tried", tried}, {"sampling", ToJson(best)}};
+  const SamplerOptions best = FewestSteps(by_steps).sampling;
+  const Json result = {{"metric", ValStudy::kChoice}, {"tried", rows}, {"sampling", ToJson(best)}};
   WriteJson(run / "sampling.json", result);
   Log("chosen on val: guidance {}, {} steps", best.guidance, best.steps);
   return result;

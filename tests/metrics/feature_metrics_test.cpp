@@ -8,6 +8,7 @@
 #include <set>
 
 #include "genvinci/core/error.h"
+#include "genvinci/metrics/bootstrap.h"
 #include "genvinci/tensor/convert.h"
 #include "genvinci/tensor/random.h"
 
@@ -134,6 +135,33 @@ TEST(KernelDistanceOf, ASmallerSetSetsTheSize) {
 }
 
 // Every ball holds its own row and the k - 1 nearer ones; the k-th lies on the rim.
+// The metrics themselves are held to torch-fidelity above; here the rows are written out as often as they were drawn.
+TEST(ResampledDistances, AreThoseOfTheDrawnRows) {
+  constexpr int64_t kRows = 30, kResamples = 7;
+  for (const int64_t width : {5, 40}) {  // more features than rows: singular covariances
+    const torch::Tensor a = Normal(kRows, width, 1), b = Normal(kRows, width, 2) * 1.5 + 0.3;
+    const torch::Tensor weights_RN = RowWeights(kRows, kResamples, RandomStream(3, "test"));
+    const torch::Tensor frechet_R = ResampledFrechetDistances(a, b, weights_RN);
+    const torch::Tensor kernel_R = ResampledKernelDistances(a, b, weights_RN);
+    for (int64_t r = 0; r < kResamples; ++r) {
+      const torch::Tensor rows = torch::arange(kRows).repeat_interleave(weights_RN[r].to(torch::kInt64));
+      const torch::Tensor drawn_a = a.index_select(0, rows), drawn_b = b.index_select(0, rows);
+      const double frechet = FrechetDistance(drawn_a, drawn_b), kernel = KernelDistance(drawn_a, drawn_b).mean;
+      EXPECT_NEAR(frechet_R[r].item<double>(), frechet, 1e-6 * frechet) << width;
+      EXPECT_NEAR(kernel_R[r].item<double>(), kernel, 1e-9 * std::abs(kernel)) << width;
+    }
+  }
+}
+
+TEST(ResampledDistances, OfManyRowsAreTheSameInBlocks) {
+  const torch::Tensor a = Normal(3000, 40, 4), b = Normal(3000, 40, 5) * 1.1;
+  const torch::Tensor once = torch::ones({40, 3000}, torch::kFloat64);
+  const double frechet = FrechetDistance(a, b), kernel = KernelDistance(a, b, {.subset_size = 3000}).mean;
+  EXPECT_TRUE(
+      torch::allclose(ResampledFrechetDistances(a, b, once), torch::full({40}, frechet, torch::kFloat64), 1e-9));
+  EXPECT_TRUE(torch::allclose(ResampledKernelDistances(a, b, once), torch::full({40}, kernel, torch::kFloat64), 1e-9));
+}
+
 TEST(NearestBallsOf, EqualSetsAreAllOne) {
   const torch::Tensor rows = Normal(40, 6, 3);
   ExpectBalls(NearestBalls(rows, rows.flip(0)), torch::ones(4));

@@ -51,9 +51,9 @@ TEST(Resampler, CentredIntervalsLieAroundTheValue) {
   // The variance of resampled rows is too small by 1 / n; around the value itself it is not.
   torch::manual_seed(5);
   const torch::Tensor values = torch::randn({100}, torch::kFloat64);
-  const auto variance = [&](const torch::Tensor& rows_N) {
-    EXPECT_EQ(rows_N.size(0), 100);
-    return values.index_select(0, rows_N).var(/*unbiased=*/false).item<double>();
+  const auto variance = [&](const torch::Tensor& weights_RN) {
+    EXPECT_TRUE(torch::equal(weights_RN.sum(1), torch::full({200}, 100.0, torch::kFloat64)));
+    return weights_RN.matmul(values.square()) / 100 - (weights_RN.matmul(values) / 100).square();
   };
   const double value = 3;
   const auto interval = Resampler(OneGroup(100), 200, 1).CentredInterval(value, variance);

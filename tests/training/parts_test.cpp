@@ -14,6 +14,7 @@
 #include "genvinci/training/image_grid.h"
 #include "genvinci/training/lr_schedule.h"
 #include "genvinci/training/masking.h"
+#include "genvinci/training/val_study.h"
 
 namespace genvinci {
 namespace {
@@ -141,6 +142,23 @@ TEST(EvenlySpread, CoversTheRange) {
   EXPECT_EQ(EvenlySpread(10, 5), (std::vector<int64_t>{0, 2, 4, 6, 8}));
   EXPECT_EQ(EvenlySpread(3, 3), (std::vector<int64_t>{0, 1, 2}));
   EXPECT_TRUE(EvenlySpread(0, 0).empty());
+}
+
+TriedSampling Tried(double guidance, int64_t steps, double distance, double gap) {
+  return {{.steps = steps, .guidance = guidance}, distance, gap};
+}
+
+TEST(BestGuidance, FollowsTheGenesAmongThoseAsGood) {
+  EXPECT_EQ(BestGuidance({Tried(1, 20, 1.2, 1), Tried(2, 20, 1, 2), Tried(3, 20, 1.04, 3), Tried(4, 20, 1.06, 4)})
+                .sampling.guidance,
+            3);
+  EXPECT_EQ(BestGuidance({Tried(1, 20, 1, 3), Tried(2, 20, 1.01, 2)}).sampling.guidance, 1);
+  EXPECT_EQ(BestGuidance({Tried(1, 20, std::nan(""), 9), Tried(2, 20, 5, 1)}).sampling.guidance, 2);
+}
+
+TEST(FewestSteps, OfThoseAsGood) {
+  EXPECT_EQ(FewestSteps({Tried(2, 50, 1, 1), Tried(2, 20, 1.019, 1), Tried(2, 10, 1.03, 1)}).sampling.steps, 20);
+  EXPECT_EQ(FewestSteps({Tried(2, 20, 1.03, 1), Tried(2, 50, 1, 1)}).sampling.steps, 50);
 }
 
 }  // namespace

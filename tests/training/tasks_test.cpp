@@ -16,6 +16,7 @@
 #include "genvinci/io/image.h"
 #include "genvinci/training/latent_store.h"
 #include "genvinci/training/profile_store.h"
+#include "genvinci/training/val_study.h"
 #include "testing/tiny_dataset.h"
 #include "testing/tiny_run.h"
 
@@ -292,16 +293,16 @@ TEST_F(E2eTraining, FinetuneChoosesOnVal) {
     EXPECT_TRUE(result["metrics"][name].is_number()) << name;
   const Json chosen = ReadJson(Path("chosen/sampling.json"));
   ASSERT_EQ(chosen["tried"].size(), 4u);  // the given guidance, two more, and other steps under the best
-  double least = 1e300;
-  Json best;
-  for (size_t i = 0; i < 3; ++i) {
-    const double value = chosen["tried"][i]["val_frechet_joint_domain"];
-    if (value < least) least = value, best = chosen["tried"][i]["guidance"];
-  }
-  EXPECT_EQ(chosen["sampling"]["guidance"], best);
-  EXPECT_EQ(chosen["tried"][3]["guidance"], best);
-  const double fewer = chosen["tried"][3]["val_frechet_joint_domain"];
-  EXPECT_EQ(chosen["sampling"]["steps"], fewer <= 1.02 * std::min(least, fewer) ? 2 : 4);
+  const auto tried = [&](size_t i) {
+    const Json& row = chosen["tried"][i];
+    return TriedSampling{
+        {.steps = row["steps"], .guidance = row["guidance"]}, row["val_frechet_joint_domain"], row["val_feature_gap"]};
+  };
+  const std::vector<TriedSampling> guidances = {tried(0), tried(1), tried(2)};
+  const TriedSampling best = BestGuidance(guidances);
+  EXPECT_EQ(tried(3).sampling.guidance, best.sampling.guidance);
+  EXPECT_EQ(chosen["sampling"]["guidance"], best.sampling.guidance);
+  EXPECT_EQ(chosen["sampling"]["steps"], FewestSteps({best, tried(3)}).sampling.steps);
   const auto rows = Rows(Path("chosen"), "val_frechet_joint_domain");
   const auto by_value = [](const Json& a, const Json& b) {
     return a["val_frechet_joint_domain"].get<double>() < b["val_frechet_joint_domain"].get<double>();

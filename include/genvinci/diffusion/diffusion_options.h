@@ -29,6 +29,7 @@ struct SamplerOptions {
   int64_t steps = 50;
   double eta = 0;
   double guidance = 1;
+  double guidance_rescale = 0;
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -36,6 +37,9 @@ struct SamplerOptions {
     v("steps", steps, "sampling steps", Range{1, 1000});
     v("eta", eta, "DDIM's share of fresh noise, 0 = none", Range{0, 1});
     v("guidance", guidance, "guidance scale w in u + w (c - u); 1 = off", Range{0, 100});
+    v("guidance_rescale", guidance_rescale,
+      "share of the guided prediction that is brought back to the deviation of the unguided one, 0 = none",
+      Range{0, 1});
   }
 };
 

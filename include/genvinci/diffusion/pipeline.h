@@ -86,8 +86,9 @@ class PipelineImpl : public torch::nn::Module {
   torch::Tensor latent_mean, latent_scale, null_context, null_time;
 
  private:
-  // The UNet under a condition; with a guidance w other than 1, u + w (c - u) (Ho & Salimans 2022) in one batch of 2B.
-  Denoise GuidedUNet(const Condition& condition, double guidance);
+  // The UNet under a condition; with a guidance w other than 1, u + w (c - u) (Ho & Salimans 2022) in one batch of 2B,
+  // rescaled as guidance_rescale says.
+  Denoise GuidedUNet(const Condition& condition, const SamplerOptions& options);
   torch::Tensor Noise(const char* purpose, const std::vector<SampleKey>& keys,
                       const std::vector<int64_t>& more_ids) const;
 

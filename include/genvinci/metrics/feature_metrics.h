@@ -33,6 +33,14 @@ struct KernelScore {
 KernelScore KernelDistance(const torch::Tensor& a_ND, const torch::Tensor& b_MD,
                            const KernelDistanceOptions& options = {});
 
+// The same two distances in each resample (metrics/bootstrap.h) of both sets' rows alike, weights_RN: (R) float64. As
+// if the rows were written as often as they were drawn; the kernel distance is of all of them, without subsets. The
+// roots of covariances that are singular carry rounding of 1e-8 of their size. Every resample has at least 2 rows.
+torch::Tensor ResampledFrechetDistances(const torch::Tensor& a_ND, const torch::Tensor& b_ND,
+                                        const torch::Tensor& weights_RN);
+torch::Tensor ResampledKernelDistances(const torch::Tensor& a_ND, const torch::Tensor& b_ND,
+                                       const torch::Tensor& weights_RN);
+
 // How the made set lies among the real one. A row's ball reaches to its k-th nearest other row of the same set; its
 // rim is outside. All but density are shares from 0 to 1.
 struct Neighbourhood {

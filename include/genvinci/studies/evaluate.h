@@ -26,7 +26,8 @@ namespace genvinci {
 //       "ci95" of generated, "intervals", "classes", "val"}
 //   "composition", "nuclei": {"columns", "correlation", "error", "error_unseen_mixture"}, each {"<column>": estimate}
 //   "memorisation" (memorisation.h), "domain": {"align", "dim"}, "cnn": its tuning on val, "test_reads": how often the
-//   test part has been scored for this run, "same_patient", "note", "checkpoint", "dataset", "guidance", "steps", ...
+//   test part has been scored for this run, "same_patient", "note", "checkpoint", "dataset", "guidance",
+//   "guidance_rescale", "steps", ...
 // What cannot be had (no alignment run, no labels, no proportions) is left out, with a log line for the first.
 //
 // DataError GENERATION_*, GENERATED_IMAGE, EVALUATE_SIZE, ALIGN_DATASET, SPLIT_EMPTY; BASELINE_CNN when the CNN does not

@@ -39,11 +39,10 @@ class Resampler {
   Estimate Of(int64_t samples, const Statistic& statistic) const;
   // Of one value a sample, where observations have no value of their own (a distance of distributions).
   Estimate OverSeeds(const torch::Tensor& values_S) const;
-  // The interval over observations of such a value: `statistic` is asked for resampled rows (int64, N). Rows that are
-  // drawn twice shift a distance of distributions, so the statistics are moved to have their mean at `value`. At most
-  // 200 resamples.
-  using RowStatistic = std::function<double(const torch::Tensor& rows_N)>;
-  std::optional<Interval> CentredInterval(double value, const RowStatistic& statistic) const;
+  // The interval over observations of such a value, from its statistic (R) under weights (R, N). Rows that are drawn
+  // twice shift a distance of distributions, so the statistics are moved to have their mean at `value`.
+  using WholeStatistic = std::function<torch::Tensor(const torch::Tensor& weights_RN)>;
+  std::optional<Interval> CentredInterval(double value, const WholeStatistic& statistic) const;
 
  private:
   std::optional<Interval> SeedInterval(const torch::Tensor& values_S) const;

@@ -53,9 +53,18 @@ class ValStudy {
   torch::Tensor real_NF_, genes_NE_;  // float64; genes scaled
 };
 
+struct TriedSampling {
+  SamplerOptions sampling;
+  double distance = 0, gap = 0;  // frechet_joint_domain, feature_gap
+};
+// Distances within 5 % of the least cannot be told apart with the images of one look; of these guidances the one whose
+// images follow the genes most, by the gap. At least one was tried.
+const TriedSampling& BestGuidance(const std::vector<TriedSampling>& tried);
+// The fewest steps whose distance is within 2 % of the least.
+const TriedSampling& FewestSteps(const std::vector<TriedSampling>& tried);
+
 // Draws under each guidance, then, with the best of them, under each number of steps, and writes what was measured and
-// chosen to <run>/sampling.json: {"metric", "tried": [{"guidance", "steps", scores}], "sampling": the choice}. The
-// guidance of the best score; the fewest steps that come within 2 % of the best.
+// chosen to <run>/sampling.json: {"metric", "tried": [{"guidance", "steps", scores}], "sampling": the choice}.
 struct SamplingChoice {
   SamplerOptions start;
   std::vector<double> guidances;
