@@ -134,7 +134,6 @@ TEST(KernelDistanceOf, ASmallerSetSetsTheSize) {
   EXPECT_GT(score.deviation, 0);
 }
 
-// Every ball holds its own row and the k - 1 nearer ones; the k-th lies on the rim.
 // The metrics themselves are held to torch-fidelity above; here the rows are written out as often as they were drawn.
 TEST(ResampledDistances, AreThoseOfTheDrawnRows) {
   constexpr int64_t kRows = 30, kResamples = 7;
@@ -162,6 +161,7 @@ TEST(ResampledDistances, OfManyRowsAreTheSameInBlocks) {
   EXPECT_TRUE(torch::allclose(ResampledKernelDistances(a, b, once), torch::full({40}, kernel, torch::kFloat64), 1e-9));
 }
 
+// Every ball holds its own row and the k - 1 nearer ones; the k-th lies on the rim.
 TEST(NearestBallsOf, EqualSetsAreAllOne) {
   const torch::Tensor rows = Normal(40, 6, 3);
   ExpectBalls(NearestBalls(rows, rows.flip(0)), torch::ones(4));

@@ -57,8 +57,8 @@ struct TriedSampling {
   SamplerOptions sampling;
   double distance = 0, gap = 0;  // frechet_joint_domain, feature_gap
 };
-// Distances within 5 % of the least cannot be told apart with the images of one look; of these guidances the one whose
-// images follow the genes most, by the gap. At least one was tried.
+// Distances within 5 % of the least are taken for equal; of these guidances the one whose images follow the genes most,
+// by the gap. At least one was tried.
 const TriedSampling& BestGuidance(const std::vector<TriedSampling>& tried);
 // The fewest steps whose distance is within 2 % of the least.
 const TriedSampling& FewestSteps(const std::vector<TriedSampling>& tried);
