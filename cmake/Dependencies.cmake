@@ -13,6 +13,10 @@ add_library(genvinci::hdf5 INTERFACE IMPORTED)
 target_include_directories(genvinci::hdf5 INTERFACE ${HDF5_INCLUDE_DIRS})
 target_link_libraries(genvinci::hdf5 INTERFACE ${HDF5_LIBRARIES})
 
+find_library(DEFLATE_LIBRARY deflate REQUIRED)
+add_library(genvinci::deflate INTERFACE IMPORTED)
+target_link_libraries(genvinci::deflate INTERFACE ${DEFLATE_LIBRARY})
+
 find_library(LZF_LIBRARY lzf REQUIRED)
 add_library(genvinci::lzf INTERFACE IMPORTED)
 target_link_libraries(genvinci::lzf INTERFACE ${LZF_LIBRARY})

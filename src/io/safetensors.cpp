@@ -37,8 +37,8 @@ std::string Header(const std::vector<std::pair<std::string, TensorView>>& tensor
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(const fs::path& path) : path_(path), file_(std::make_unique<MappedFile>(path)) {
-  const std::span<const std::byte> bytes = file_->bytes();
+SafetensorsFile::SafetensorsFile(const fs::path& path) : TensorFile(path) {
+  const std::span<const std::byte> bytes = Map();
   uint64_t size = 0;
   if (bytes.size() < sizeof(size)) {
     throw DataError("SAFETENSORS_CUT", "{}: {} bytes are no safetensors file", path.string(), bytes.size());
@@ -57,17 +57,8 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : path_(path), file_(std:
   internal::SafetensorsHeader header = internal::ParseSafetensorsHeader(json, data.size(), path.string());
   metadata_ = std::move(header.metadata);
   for (internal::SafetensorsEntry& entry : header.entries) {
-    names_.push_back(entry.name);
-    views_[entry.name] = {entry.dtype, std::move(entry.shape), data.subspan(entry.begin, entry.end - entry.begin)};
+    Add(entry.name, {entry.dtype, std::move(entry.shape), data.subspan(entry.begin, entry.end - entry.begin)});
   }
-}
-
-const TensorView& SafetensorsFile::View(const std::string& name) const {
-  const auto found = views_.find(name);
-  if (found == views_.end()) {
-    throw DataError("SAFETENSORS_TENSOR", "{}: has no tensor '{}'{}", path_.string(), name, DidYouMean(name, names_));
-  }
-  return found->second;
 }
 
 void WriteSafetensors(const fs::path& path, const std::vector<std::pair<std::string, TensorView>>& tensors,

@@ -244,6 +244,18 @@ TEST(StagedFolder, TargetFilledMeanwhileIsKept) {
   EXPECT_EQ(folder.Count(), 1);
 }
 
+TEST(MappedFile, ReleasesItsOwnPagesAlone) {
+  const TempFolder folder;
+  const std::string text(20000, 'x');
+  Spill(folder / "x", text);
+  const MappedFile file(folder / "x");
+  file.Release(file.bytes());
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()), text);
+  const std::vector<std::byte> other(20000, std::byte{7});
+  file.Release(other);
+  EXPECT_EQ(other, std::vector<std::byte>(20000, std::byte{7}));
+}
+
 TEST(MappedFile, ShowsTheBytes) {
   const TempFolder folder;
   Spill(folder / "x", "abc");

@@ -61,7 +61,7 @@ TEST_F(Safetensors, ReadsWhatTheFormatSays) {
   EXPECT_EQ(file.View("b").bytes.data() - file.View("a").bytes.data(), 4);
   EXPECT_THAT(file.View("empty").shape, ElementsAre(0, 3));
   EXPECT_FALSE(file.Has("c"));
-  EXPECT_THAT(CatchError("SAFETENSORS_TENSOR", [&] { file.View("emptyy"); }).what(), HasSubstr("'empty'"));
+  EXPECT_THAT(CatchError("TENSOR_NAME", [&] { file.View("emptyy"); }).what(), HasSubstr("'empty'"));
 }
 
 TEST_F(Safetensors, WritesWhatItReads) {

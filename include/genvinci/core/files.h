@@ -65,6 +65,9 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // The pages that lie in this part need not stay in memory; they are read again when they are looked at. A part of
+  // other memory is left alone.
+  void Release(std::span<const std::byte> part) const;
 
  private:
   const std::byte* data_ = nullptr;

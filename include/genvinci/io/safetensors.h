@@ -7,28 +7,20 @@
 #include <vector>
 
 #include "genvinci/core/files.h"
-#include "genvinci/io/tensor_view.h"
+#include "genvinci/io/tensor_file.h"
 
 namespace genvinci {
 
 // A safetensors file, mapped; views stay valid while it lives. Every rule of the format is checked before a view is
 // given (header <= 100,000,000 bytes, offsets chain without hole or overlap, no duplicate name, products do not
 // overflow): DataError SAFETENSORS_*. Of the format's dtypes those of DType are read.
-class SafetensorsFile {
+class SafetensorsFile : public TensorFile {
  public:
   explicit SafetensorsFile(const fs::path& path);
 
-  const std::vector<std::string>& names() const { return names_; }  // in file order, that of the bytes
-  bool Has(const std::string& name) const { return views_.count(name) > 0; }
-  const TensorView& View(const std::string& name) const;  // DataError SAFETENSORS_TENSOR names the nearest
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  const fs::path& path() const { return path_; }
 
  private:
-  fs::path path_;
-  std::unique_ptr<MappedFile> file_;
-  std::vector<std::string> names_;
-  std::map<std::string, TensorView> views_;
   std::map<std::string, std::string> metadata_;
 };
 
