@@ -11,8 +11,6 @@
 namespace genvinci {
 namespace {
 
-constexpr double kStableDiffusionLatentScale = 0.18215;
-
 void RequireEqual(const char* one, int64_t a, const char* other, int64_t b) {
   if (a != b) throw ConfigError("PIPELINE_SIZES", "{}: {}, but {} is {}: they must be equal", one, a, other, b);
 }
@@ -98,26 +96,31 @@ torch::Tensor PipelineImpl::Loss(const torch::Tensor& normalised_BCHW, const Con
 
 torch::Tensor PipelineImpl::Sample(const Condition& condition, const std::vector<SampleKey>& keys,
                                    const SamplerOptions& options) {
-  return SampleFrom(condition, StartNoise(keys), keys, options);
+  return SampleFrom(condition, {StartNoise(keys)}, keys, options);
 }
 
-torch::Tensor PipelineImpl::SampleFrom(const Condition& condition, const torch::Tensor& noise_BCHW,
+torch::Tensor PipelineImpl::SampleFrom(const Condition& condition, SampleStart start,
                                        const std::vector<SampleKey>& keys, const SamplerOptions& options) {
-  const int64_t batch = noise_BCHW.size(0);
+  const int64_t batch = start.noise_BCHW.size(0);
   GENVINCI_CHECK(batch == static_cast<int64_t>(keys.size()) && batch == condition.context_BLD.size(0),
                  "{} noises, {} keys, {} conditions", batch, keys.size(), condition.context_BLD.size(0));
-  const std::unique_ptr<Sampler> sampler = MakeSampler(options, schedule_, objective_);
+  const std::unique_ptr<Sampler> sampler = MakeSampler(options, schedule_);
   const torch::NoGradGuard no_grad;
   const EvalGuard eval(*this);
   const StepNoise step_noise = [&](int64_t step) { return Noise("step", keys, {step}); };
-  return sampler->Sample(GuidedUNet(condition, options), noise_BCHW.to(null_context.device()), step_noise);
+  const Predict predict = GuidedUNet(condition, options);
+  const Denoise denoise = [&](const torch::Tensor& x_BCHW, const NoiseLevel& level) {
+    return objective_.FromPrediction(predict(x_BCHW, level.timestep), x_BCHW, level);
+  };
+  start.noise_BCHW = start.noise_BCHW.to(null_context.device());
+  return sampler->Sample(denoise, start, step_noise);
 }
 
-Denoise PipelineImpl::GuidedUNet(const Condition& condition, const SamplerOptions& options) {
+PipelineImpl::Predict PipelineImpl::GuidedUNet(const Condition& condition, const SamplerOptions& options) {
   const double guidance = options.guidance;
   if (guidance == 1) {
-    return [this, condition](const torch::Tensor& x_BCHW, int64_t t) {
-      const torch::Tensor times_B = torch::full({x_BCHW.size(0)}, t, x_BCHW.options().dtype(torch::kInt64));
+    return [this, condition](const torch::Tensor& x_BCHW, double t) {
+      const torch::Tensor times_B = torch::full({x_BCHW.size(0)}, t, x_BCHW.options().dtype(torch::kFloat32));
       return unet->forward(x_BCHW, times_B, condition.context_BLD, condition.time_BT);
     };
   }
@@ -130,8 +133,8 @@ Denoise PipelineImpl::GuidedUNet(const Condition& condition, const SamplerOption
   const Condition null = Null(condition.context_BLD.size(0));
   const Condition both{torch::cat({null.context_BLD, condition.context_BLD}),
                        torch::cat({null.time_BT, condition.time_BT})};
-  return [this, both, guidance, rescale = options.guidance_rescale](const torch::Tensor& x_BCHW, int64_t t) {
-    const torch::Tensor times_B = torch::full({2 * x_BCHW.size(0)}, t, x_BCHW.options().dtype(torch::kInt64));
+  return [this, both, guidance, rescale = options.guidance_rescale](const torch::Tensor& x_BCHW, double t) {
+    const torch::Tensor times_B = torch::full({2 * x_BCHW.size(0)}, t, x_BCHW.options().dtype(torch::kFloat32));
     const auto halves = unet->forward(torch::cat({x_BCHW, x_BCHW}), times_B, both.context_BLD, both.time_BT).chunk(2);
     return Guided(halves[0], halves[1], guidance, rescale);
   };

@@ -97,13 +97,28 @@ class SplitDrawing {
       keys.push_back({job_.options.common.seed, Observation(item), item % samples_});
     }
     const Condition condition = ConditionOf(observations);
-    const torch::Tensor noise_BCHW = noise_ ? FileNoise(first, end) : pipeline->StartNoise(keys);
-    const torch::Tensor latents_BCHW = pipeline->SampleFrom(condition, noise_BCHW, keys, job_.options.sampling);
+    SampleStart start{noise_ ? FileNoise(first, end) : pipeline->StartNoise(keys)};
+    if (job_.options.strength < 1) {
+      start.latents_BCHW = RealLatents(observations);
+      start.strength = job_.options.strength;
+    }
+    const torch::Tensor latents_BCHW = pipeline->SampleFrom(condition, start, keys, job_.options.sampling);
     CheckFinite(latents_BCHW, first);
     if (latents_.defined()) latents_.slice(0, first, end).copy_(latents_BCHW);
     const torch::Tensor images_BCHW = pipeline->DecodeImages(latents_BCHW);
     if (job_.ranker) scores_.push_back(job_.ranker->Score(images_BCHW, observations));
     for (int64_t item = first; item < end; ++item) WriteSample(item, TensorToImage(images_BCHW[item - first]));
+  }
+
+  // Normalised latents of the observations' own images, the mean of what the autoencoder says.
+  torch::Tensor RealLatents(const std::vector<int64_t>& observations) const {
+    Pipeline pipeline = job_.loaded.pipeline;
+    const int64_t side = pipeline->config().img_size;
+    std::vector<torch::Tensor> images;
+    for (const int64_t observation : observations)
+      images.push_back(ImageToTensor(Resize(job_.dataset.LoadPatch(observation), side, side)));
+    const torch::Tensor images_BCHW = torch::stack(images).to(pipeline->null_context.device());
+    return pipeline->Normalise(pipeline->autoencoder->Encode(images_BCHW).mean_BCHW);
   }
 
   // Samples of one observation are neighbours: each profile is encoded once.
@@ -214,6 +229,7 @@ class SplitDrawing {
                               {"img_size", job_.loaded.pipeline->config().img_size},
                               {"channels", channels_},
                               {"unconditional", job_.options.unconditional},
+                              {"strength", job_.options.strength},
                               {"guidance", job_.options.sampling.guidance},
                               {"guidance_rescale", job_.options.sampling.guidance_rescale},
                               {"steps", job_.options.sampling.steps},

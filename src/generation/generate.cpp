@@ -46,11 +46,14 @@ fs::path FolderOf(const GenerationJob& job, Split split, size_t splits) {
                   std::string(Name(split)));
 }
 
-void WarnOfLateStart(const SamplerOptions& sampling, int64_t noise_steps) {
-  const int64_t first = LeadingTimesteps(sampling.steps, noise_steps).front();
-  if (noise_steps % sampling.steps != 0 && first < noise_steps * 9 / 10) {
-    Warn("--steps {} starts at noise step {} of {}, where images are not pure noise yet: a divisor of {} does better",
-         sampling.steps, first, noise_steps, noise_steps);
+void WarnOfLateStart(const SamplerOptions& sampling, const NoiseSchedule& schedule) {
+  const double first = MakeSampler(sampling, schedule)->levels().front().timestep;
+  const int64_t noise_steps = schedule.steps();
+  if (noise_steps % sampling.steps != 0 && first < 0.9 * static_cast<double>(noise_steps)) {
+    Warn(
+        "--steps {} starts at noise step {:.0f} of {}, where images are not pure noise yet: a divisor of {} does "
+        "better",
+        sampling.steps, first, noise_steps, noise_steps);
   }
 }
 
@@ -91,6 +94,10 @@ GenerationJob Open(const GenerateOptions& options) {
                       "--unconditional: {} was trained with condition_dropout 0 and knows no null "
                       "condition",
                       loaded.path.string());
+  }
+  if (options.strength < 1 && !dataset.has_images()) {
+    throw ConfigError("STRENGTH_NO_IMAGES", "--strength {}: {} has no images to start from: leave it out",
+                      options.strength, dataset.path().string());
   }
   TokenizedDataset tokenized = TokenizeDataset(dataset, loaded.vocabulary, config.models.transformer.max_tokens);
   Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
@@ -136,7 +143,7 @@ Json Generate(const GenerateOptions& options) {
   const std::vector<Split> splits = SplitsOf(options);
   CheckOptions(options, splits.size());
   const GenerationJob job = Open(options);
-  if (!options.extract) WarnOfLateStart(options.sampling, job.loaded.pipeline->schedule().steps());
+  if (!options.extract) WarnOfLateStart(options.sampling, job.loaded.pipeline->schedule());
   Json results = Json::array();
   for (const Split split : splits) {
     const fs::path folder = FolderOf(job, split, splits.size());

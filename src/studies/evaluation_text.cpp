@@ -207,7 +207,7 @@ std::string MarkdownTable(const TextTable& table) {
 }
 
 std::string SamplingText(const Json& sampling) {
-  const auto rescale = sampling.at("guidance_rescale").get<double>();
+  const double rescale = sampling.value("guidance_rescale", 0.0);  // older files have none
   return fmt::format("guidance {}{}, {} steps", sampling.at("guidance").get<double>(),
                      rescale == 0 ? "" : fmt::format(" (rescale {})", rescale), sampling.at("steps").get<int64_t>());
 }

@@ -37,7 +37,7 @@ struct Start {
 
 // The first grid is drawn late; what cannot be drawn is refused early.
 void RequireSampling(const FinetuneOptions& options, const PipelineImpl& pipeline) {
-  MakeSampler(options.sampling, pipeline.schedule(), pipeline.objective());
+  MakeSampler(options.sampling, pipeline.schedule());
   if (options.sampling.guidance != 1 && options.condition_dropout == 0)
     throw ConfigError("GUIDANCE_UNTRAINED",
                       "sampling.guidance: {}, but condition_dropout is 0, so no null condition is "
@@ -137,8 +137,7 @@ class FinetuneTask : public TrainingTask {
     const torch::Tensor positions_B = Positions(items);
     const torch::Tensor symmetries_B = torch::randint(kDihedrals, positions_B.sizes(), generator, torch::kInt64);
     const torch::Tensor latents_BCHW = pipeline_->Normalise(latents_.Sample(positions_B, symmetries_B, generator));
-    const torch::Tensor times_B =
-        torch::randint(options_.diffusion.steps, positions_B.sizes(), generator, torch::kInt64).to(device_);
+    const torch::Tensor times_B = pipeline_->objective().DrawTimesteps(positions_B.size(0), generator).to(device_);
     const torch::Tensor noise_BCHW = torch::randn(latents_BCHW.sizes(), generator).to(device_);
     const Condition condition = TrainCondition(items, generator);
     return {pipeline_->Loss(latents_BCHW, condition, times_B, noise_BCHW).mean(), {}};
@@ -153,10 +152,9 @@ class FinetuneTask : public TrainingTask {
     for (int64_t start = 0; start < count; start += options_.training.batch_size) {
       const std::vector<int64_t> items(val_order_.begin() + start,
                                        val_order_.begin() + std::min(count, start + options_.training.batch_size));
-      const torch::Tensor times_B = ((torch::arange(start, start + static_cast<int64_t>(items.size())) + 0.5) *
-                                     (static_cast<double>(options_.diffusion.steps) / static_cast<double>(count)))
-                                        .to(torch::kInt64)
-                                        .to(device_);
+      const torch::Tensor shares_B =
+          (torch::arange(start, start + static_cast<int64_t>(items.size())) + 0.5) / static_cast<double>(count);
+      const torch::Tensor times_B = pipeline_->objective().TimestepsAt(shares_B).to(device_);
       const torch::Tensor latents_BCHW = val_latents_NCHW_.index_select(0, Positions(items)).to(device_);
       const torch::Tensor noise_BCHW = ValNoise(items).to(device_);
       const Condition condition = Read(val_profiles_.Encode(items));

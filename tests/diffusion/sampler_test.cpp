@@ -11,61 +11,189 @@ namespace {
 
 // From diffusers; scripts/golden/samplers.py says how.
 const SafetensorsFile& Golden() {
-  static const SafetensorsFile file(GENVINCI_SOURCE_DIR "/tests/diffusion/data/ddim.safetensors");
+  static const SafetensorsFile file(GENVINCI_SOURCE_DIR "/tests/diffusion/data/samplers.safetensors");
   return file;
 }
 
-torch::Tensor Network(const torch::Tensor& x, int64_t t) {
-  return torch::tanh(0.3 * x + 0.01 * static_cast<double>(t) / 1000);
-}
+torch::Tensor Start() { return ToTensor(Golden().View("start")); }
+
+torch::Tensor Network(const torch::Tensor& x, double t) { return torch::tanh(0.3 * x + 0.01 * t / 1000); }
+
+struct SamplingCase {
+  explicit SamplingCase(const std::string& name, int64_t steps, const std::string& kind = "eps") {
+    config.objective = kind;
+    options.sampler = name;
+    options.steps = steps;
+  }
+
+  // `visited`: the timesteps at which the network is asked.
+  torch::Tensor Sample(const SampleStart& start, std::vector<double>* visited = nullptr) const {
+    const NoiseSchedule schedule(config);
+    const Objective objective(config, schedule);
+    const torch::Tensor noises = ToTensor(Golden().View("step_noise"));
+    const Denoise denoise = [&](const torch::Tensor& x, const NoiseLevel& level) {
+      if (visited) visited->push_back(level.timestep);
+      return objective.FromPrediction(Network(x, level.timestep), x, level);
+    };
+    return MakeSampler(options, schedule)->Sample(denoise, start, [&](int64_t step) { return noises[step]; });
+  }
+
+  DiffusionConfig config;
+  SamplerOptions options;
+};
 
 struct GoldenCase {
   const char* name;
+  const char* sampler;
   const char* objective;
   int64_t steps;
-  double eta;
+  double eta = 0;
+  double tolerance = 1e-9;
 };
 
-class DdimGolden : public testing::TestWithParam<GoldenCase> {};
+class SamplerGolden : public testing::TestWithParam<GoldenCase> {};
 
-TEST_P(DdimGolden, EqualsDiffusers) {
+TEST_P(SamplerGolden, EqualsDiffusers) {
   const GoldenCase& test = GetParam();
-  DiffusionConfig config;
-  config.objective = test.objective;
-  const NoiseSchedule schedule(config);
-  const Objective objective(config, schedule);
-  SamplerOptions options;
-  options.steps = test.steps;
-  options.eta = test.eta;
-  std::vector<int64_t> visited;
-  const Denoise denoise = [&](const torch::Tensor& x, int64_t t) {
-    visited.push_back(t);
-    return Network(x, t);
+  SamplingCase setup(test.sampler, test.steps, test.objective);
+  setup.options.eta = test.eta;
+  std::vector<double> visited;
+  const torch::Tensor made = setup.Sample({Start()}, &visited);
+  const torch::Tensor timesteps = ToTensor(Golden().View(std::string(test.name) + ".timesteps"));
+  EXPECT_TRUE(torch::allclose(torch::tensor(visited, torch::kFloat64), timesteps, 1e-6, 1e-4)) << timesteps;
+  const torch::Tensor expected = ToTensor(Golden().View(test.name));
+  EXPECT_LE((made - expected).abs().max().item<double>(), test.tolerance * expected.abs().max().item<double>());
+}
+
+// diffusers' DPM-Solver and Euler work in float32, and fractional timesteps are cut to it.
+constexpr double kSingle = 1e-5;
+
+INSTANTIATE_TEST_SUITE_P(Ddim, SamplerGolden,
+                         testing::Values(GoldenCase{"ddim_eps_50", "ddim", "eps", 50},
+                                         GoldenCase{"ddim_eps_7", "ddim", "eps", 7},
+                                         GoldenCase{"ddim_v_20", "ddim", "v", 20},
+                                         GoldenCase{"ddim_eps_10_eta", "ddim", "eps", 10, 0.6},
+                                         GoldenCase{"ddim_v_10_eta", "ddim", "v", 10, 1.0}));
+INSTANTIATE_TEST_SUITE_P(Pndm, SamplerGolden,
+                         testing::Values(GoldenCase{"pndm_eps_1", "pndm", "eps", 1},
+                                         GoldenCase{"pndm_eps_2", "pndm", "eps", 2},
+                                         GoldenCase{"pndm_eps_7", "pndm", "eps", 7},
+                                         GoldenCase{"pndm_eps_50", "plms", "eps", 50}));
+INSTANTIATE_TEST_SUITE_P(DpmSolver, SamplerGolden,
+                         testing::Values(GoldenCase{"dpmsolver++_eps_50", "dpmsolver++", "eps", 50, 0, kSingle},
+                                         GoldenCase{"dpmsolver++_eps_4", "dpmsolver++", "eps", 4, 0, kSingle},
+                                         GoldenCase{"dpmsolver++_v_20", "dpmsolver++", "v", 20, 0, kSingle},
+                                         GoldenCase{"dpmsolver++_flow_10", "dpmsolver++", "flow", 10, 0, kSingle}));
+INSTANTIATE_TEST_SUITE_P(UniPc, SamplerGolden,
+                         testing::Values(GoldenCase{"unipc_eps_50", "unipc", "eps", 50},
+                                         GoldenCase{"unipc_eps_4", "unipc", "eps", 4},
+                                         GoldenCase{"unipc_v_20", "unipc", "v", 20},
+                                         GoldenCase{"unipc_flow_10", "unipc", "flow", 10}));
+INSTANTIATE_TEST_SUITE_P(Euler, SamplerGolden,
+                         testing::Values(GoldenCase{"euler_eps_50", "euler", "eps", 50, 0, kSingle},
+                                         GoldenCase{"euler_eps_4", "euler", "eps", 4, 0, kSingle},
+                                         GoldenCase{"euler_v_20", "euler", "v", 20, 0, kSingle},
+                                         GoldenCase{"euler_flow_10", "euler", "flow", 10, 0, kSingle},
+                                         GoldenCase{"euler_ancestral_eps_10", "euler_ancestral", "eps", 10, 0, kSingle},
+                                         GoldenCase{"euler_ancestral_v_10", "euler_ancestral", "v", 10, 0, kSingle}));
+INSTANTIATE_TEST_SUITE_P(Heun, SamplerGolden,
+                         testing::Values(GoldenCase{"heun_eps_50", "heun", "eps", 50, 0, kSingle},
+                                         GoldenCase{"heun_eps_4", "heun", "eps", 4, 0, kSingle},
+                                         GoldenCase{"heun_v_20", "heun", "v", 20, 0, kSingle},
+                                         GoldenCase{"heun_flow_10", "heun", "flow", 10, 0, kSingle}));
+
+class AnySampler : public testing::TestWithParam<const char*> {};
+
+// With an estimate that is right wherever it is asked, every sampler ends at the image.
+TEST_P(AnySampler, EndsAtWhatTheNetworkIsSureOf) {
+  const SamplingCase setup(GetParam(), 10);
+  const NoiseSchedule schedule(setup.config);
+  const torch::Tensor image = torch::full({2, 2, 3, 3}, 0.25, torch::kFloat64);
+  const Denoise sure = [&](const torch::Tensor& x, const NoiseLevel& level) {
+    return Objective::Estimate{image, (x - level.signal * image) / level.noise};
   };
-  const torch::Tensor noises = ToTensor(Golden().View("step_noise"));
-  const torch::Tensor made =
-      MakeSampler(options, schedule, objective)->Sample(denoise, ToTensor(Golden().View("start")), [&](int64_t step) {
-        return noises[step];
-      });
-  EXPECT_TRUE(torch::equal(torch::tensor(visited), ToTensor(Golden().View(std::string(test.name) + ".timesteps"))));
-  EXPECT_TRUE(torch::allclose(made, ToTensor(Golden().View(test.name)), 1e-9, 1e-9));
+  const auto sampler = MakeSampler(setup.options, schedule);
+  const torch::Tensor end = sampler->Sample(sure, {Start()}, [](int64_t) { return torch::randn({2, 2, 3, 3}); });
+  const NoiseLevel& last = sampler->levels().back();
+  EXPECT_TRUE(torch::allclose(end, last.signal * image, 1e-6, 4 * last.noise + 1e-9));
 }
 
-INSTANTIATE_TEST_SUITE_P(Ddim, DdimGolden,
-                         testing::Values(GoldenCase{"eps_50", "eps", 50, 0}, GoldenCase{"eps_7", "eps", 7, 0},
-                                         GoldenCase{"v_20", "v", 20, 0}, GoldenCase{"eps_10_eta", "eps", 10, 0.6},
-                                         GoldenCase{"v_10_eta", "v", 10, 1.0}),
-                         [](const auto& info) { return std::string(info.param.name); });
-
-TEST(LeadingTimesteps, AreDescendingAndOffByOne) {
-  EXPECT_THAT(LeadingTimesteps(4, 1000), testing::ElementsAre(751, 501, 251, 1));
-  EXPECT_EQ(LeadingTimesteps(999, 1000).front(), 999);
+// img2img: only the last steps are asked for, from the image at their level of noise.
+TEST_P(AnySampler, StartsFromLatentsByStrength) {
+  const SamplingCase setup(GetParam(), 10);
+  const torch::Tensor latents = torch::full({2, 2, 3, 3}, 0.5, torch::kFloat64);
+  std::vector<double> all, some;
+  setup.Sample({Start()}, &all);
+  setup.Sample({Start(), latents, 0.3}, &some);
+  const auto levels = MakeSampler(setup.options, NoiseSchedule(setup.config))->levels();
+  EXPECT_DOUBLE_EQ(some.front(), levels[7].timestep);
+  EXPECT_LT(some.size(), all.size());
+  EXPECT_TRUE(torch::equal(setup.Sample({Start(), latents, 0}), latents));
+  const Denoise first = [&](const torch::Tensor& x, const NoiseLevel& level) {
+    if (level.timestep == levels[7].timestep) {
+      EXPECT_TRUE(torch::allclose(x, level.signal * latents + level.noise * Start()));
+    }
+    return Objective::Estimate{latents, torch::zeros_like(x)};
+  };
+  MakeSampler(setup.options, NoiseSchedule(setup.config))->Sample(first, {Start(), latents, 0.3}, [](int64_t) {
+    return torch::zeros({2, 2, 3, 3});
+  });
 }
 
-TEST(LeadingTimesteps, RefusesWhatReachesBeyondAndNamesTheNearest) {
+INSTANTIATE_TEST_SUITE_P(Samplers, AnySampler,
+                         testing::Values("ddim", "plms", "pndm", "dpmsolver++", "unipc", "euler", "euler_ancestral",
+                                         "heun"));
+
+std::string NameOfRefusal(const SamplerOptions& options, const DiffusionConfig& config) {
+  try {
+    MakeSampler(options, NoiseSchedule(config));
+  } catch (const ConfigError& error) {
+    return error.name() + ": " + error.what();
+  }
+  return "";
+}
+
+TEST(PlmsSteps, AreRefusedWhereTheReferenceWouldTakeOthers) {
+  DiffusionConfig config;
+  SamplerOptions options;
+  options.sampler = "plms";
+  for (const int64_t steps : {1, 2, 50, 250, 500}) {
+    options.steps = steps;
+    EXPECT_EQ(NameOfRefusal(options, config), "") << steps;
+  }
+  options.steps = 30;  // 1000 // 30 = 33, and range(0, 1000, 33) has 31 numbers
+  EXPECT_THAT(NameOfRefusal(options, config), testing::AllOf(testing::StartsWith("SAMPLER_STEPS"),
+                                                             testing::HasSubstr("31"), testing::HasSubstr("25 or 40")));
+}
+
+TEST(FlowSamplers, AreThoseThatAreDefinedForIt) {
+  DiffusionConfig config;
+  config.objective = "flow";
+  SamplerOptions options;
+  options.steps = 4;
+  for (const char* name : {"ddim", "plms", "pndm", "euler_ancestral"}) {
+    options.sampler = name;
+    EXPECT_THAT(NameOfRefusal(options, config), testing::StartsWith("SAMPLER_FLOW")) << name;
+  }
+}
+
+std::vector<double> TimestepsOf(const std::vector<NoiseLevel>& levels) {
+  std::vector<double> timesteps;
+  for (const NoiseLevel& level : levels) timesteps.push_back(level.timestep);
+  return timesteps;
+}
+
+TEST(LeadingLevels, AreDescendingAndOffByOne) {
+  const NoiseSchedule schedule{DiffusionConfig{}};
+  EXPECT_THAT(TimestepsOf(LeadingLevels(4, schedule)), testing::ElementsAre(751, 501, 251, 1, 0));
+  EXPECT_EQ(LeadingLevels(999, schedule).front().timestep, 999);
+}
+
+TEST(LeadingLevels, RefusesWhatReachesBeyondAndNamesTheNearest) {
+  const NoiseSchedule schedule{DiffusionConfig{}};
   for (const int64_t steps : {1000, 1200}) {
     try {
-      LeadingTimesteps(steps, 1000);
+      LeadingLevels(steps, schedule);
       FAIL() << steps;
     } catch (const ConfigError& error) {
       EXPECT_EQ(error.name(), "SAMPLER_STEPS");
@@ -75,11 +203,9 @@ TEST(LeadingTimesteps, RefusesWhatReachesBeyondAndNamesTheNearest) {
 }
 
 TEST(MakeSampler, RefusesAnUnknownName) {
-  const NoiseSchedule schedule{DiffusionConfig{}};
-  const Objective objective(DiffusionConfig{}, schedule);
   SamplerOptions options;
   options.sampler = "nothing";
-  EXPECT_THROW(MakeSampler(options, schedule, objective), ConfigError);
+  EXPECT_THROW(MakeSampler(options, NoiseSchedule{DiffusionConfig{}}), ConfigError);
 }
 
 }  // namespace

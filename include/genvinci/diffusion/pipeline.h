@@ -33,6 +33,8 @@ struct PipelineConfig {
   }
 };
 
+inline constexpr double kStableDiffusionLatentScale = 0.18215;
+
 // Start noise, one stream a (seed, observation, sample).
 struct SampleKey {
   int64_t seed = 0, observation = 0, sample = 0;
@@ -71,9 +73,9 @@ class PipelineImpl : public torch::nn::Module {
   // Normalised latents for each key; same numbers at any batch size within 1e-4, bit-identical at equal batching.
   // Drop-out is off and no gradients are kept. ConfigError: GUIDANCE_UNTRAINED, and MakeSampler's.
   torch::Tensor Sample(const Condition& condition, const std::vector<SampleKey>& keys, const SamplerOptions& options);
-  // The same from given start noise (B, C, H, W).
-  torch::Tensor SampleFrom(const Condition& condition, const torch::Tensor& noise_BCHW,
-                           const std::vector<SampleKey>& keys, const SamplerOptions& options);
+  // The same from given start noise, or from normalised latents that it is mixed into (img2img).
+  torch::Tensor SampleFrom(const Condition& condition, SampleStart start, const std::vector<SampleKey>& keys,
+                           const SamplerOptions& options);
   // (B, C, H, W) standard normal, on the CPU: each item from its key's stream "noise".
   torch::Tensor StartNoise(const std::vector<SampleKey>& keys) const;
   // (C, H, W) of the latents.
@@ -88,7 +90,8 @@ class PipelineImpl : public torch::nn::Module {
  private:
   // The UNet under a condition; with a guidance w other than 1, u + w (c - u) (Ho & Salimans 2022) in one batch of 2B,
   // rescaled as guidance_rescale says.
-  Denoise GuidedUNet(const Condition& condition, const SamplerOptions& options);
+  using Predict = std::function<torch::Tensor(const torch::Tensor& x_BCHW, double timestep)>;
+  Predict GuidedUNet(const Condition& condition, const SamplerOptions& options);
   torch::Tensor Noise(const char* purpose, const std::vector<SampleKey>& keys,
                       const std::vector<int64_t>& more_ids) const;
 

@@ -22,6 +22,7 @@ struct GenerateOptions {
   std::string noise;
   bool save_latents = false;
   bool unconditional = false;
+  double strength = 1;
   bool rank = false;
   std::string align_path;
 
@@ -42,6 +43,9 @@ struct GenerateOptions {
     v("noise", noise, "safetensors file with start noise `noise` (observations, samples, C, H, W)");
     v("save_latents", save_latents, "also write latents.safetensors");
     v("unconditional", unconditional, "draw under the null condition: a control that knows no genes");
+    v("strength", strength,
+      "img2img: how far each observation's own image is noised before it is drawn anew (1: from noise alone)",
+      Range{0, 1});
     v("rank", rank, "rank the samples of a profile by gene-image similarity (samples.h5ad)");
     v("align_path", align_path,
       "alignment run to rank by (default: the one of the checkpoint, else the dataset's latest)");

@@ -11,20 +11,18 @@ namespace genvinci {
 
 class UNetStageImpl;
 
-// Stable Diffusion 1.5's UNet with configurable widths and, before it, an optional space-to-depth. Parameters are called
-// as in CompVis's checkpoints (time_embed.0.weight, input_blocks.1.0.in_layers.0.weight, ..., out.2.bias).
+// Stable Diffusion 1.5's UNet with configurable widths and, before it, an optional space-to-depth. Parameters are
+// called as in CompVis's checkpoints (time_embed.0.weight, input_blocks.1.0.in_layers.0.weight, ..., out.2.bias).
 class UNetImpl : public torch::nn::Module {
  public:
   explicit UNetImpl(const UNetConfig& config);
 
-  // latents_BCHW scaled to unit variance; timesteps_B int64 in [0, 1000); context_BLD; time_BT is added to the time
-  // embedding (may be undefined). Returns the prediction, of the latents' shape.
+  // latents_BCHW scaled to unit variance; timesteps_B in [0, 1000], whole or not; context_BLD; time_BT is added to the
+  // time embedding (may be undefined). Returns the prediction, of the latents' shape.
   torch::Tensor forward(const torch::Tensor& latents_BCHW, const torch::Tensor& timesteps_B,
                         const torch::Tensor& context_BLD, const torch::Tensor& time_BT = {});
 
   const UNetConfig& config() const { return config_; }
-  // Sides of the latents must be divisible by this.
-  int64_t Factor() const { return config_.space_to_depth << (config_.channel_mult.size() - 1); }
 
  private:
   // Add the stages of the way down and up; `skip_channels` are the widths that the way down leaves behind.
