@@ -1,10 +1,12 @@
 #include "genvinci/cli/subcommand.h"
 #include "genvinci/commands/demo_options.h"
+#include "genvinci/commands/forward_options.h"
 #include "genvinci/commands/inspect_options.h"
 #include "genvinci/data/prepare_options.h"
 #include "genvinci/generation/generate_options.h"
 #include "genvinci/studies/evaluate_options.h"
 #include "genvinci/training/training_options.h"
+#include "genvinci/weights/convert_options.h"
 
 namespace genvinci {
 namespace {
@@ -29,6 +31,11 @@ std::vector<std::unique_ptr<Subcommand>> MakeSubcommands(CLI::App& root) {
   all.push_back(Make<GenerateOptions>(root, {"generate", "Draw images from profiles", {"dataset", "checkpoint"}, ""}));
   all.push_back(
       Make<EvaluateOptions>(root, {"evaluate", "Score generated images against real ones", {"generated"}, ""}));
+  all.push_back(Make<ConvertOptions>(root, {"convert", "Write weights in another format", {"weights", "format"}, ""}));
+  all.push_back(Make<ForwardOptions>(root, {"forward",
+                                            "Run one model on tensors from a file, to compare with Python",
+                                            {"component", "weights", "input"},
+                                            ""}));
   all.push_back(Make<InspectOptions>(root, {"inspect", "Say what a file or folder is", {"path"}, "path"}));
   all.push_back(Make<DemoOptions>(root, {"demo", "The whole pipeline on the virtual tissue", {}, ""}));
   return all;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "genvinci/commands/demo.h"
+#include "genvinci/commands/forward.h"
 #include "genvinci/commands/inspect.h"
 #include "genvinci/commands/resolve.h"
 #include "genvinci/core/log.h"
@@ -14,6 +15,7 @@
 #include "genvinci/studies/evaluate.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/training/tasks.h"
+#include "genvinci/weights/convert.h"
 
 namespace genvinci {
 namespace {
@@ -44,6 +46,8 @@ const std::map<std::string, Run> kCommands = {
     {"finetune", [](const Json& given) { return Start(Finetune, ResolveFinetune(given)); }},
     {"generate", [](const Json& given) { return Start(Generate, ResolveGenerate(given)); }},
     {"evaluate", [](const Json& given) { return Start(Evaluate, Resolve<EvaluateOptions>(given)); }},
+    {"convert", [](const Json& given) { return Start(Convert, Resolve<ConvertOptions>(given)); }},
+    {"forward", [](const Json& given) { return Start(Forward, Resolve<ForwardOptions>(given)); }},
     {"inspect", [](const Json& given) { return Start(Inspect, Resolve<InspectOptions>(given)); }},
     {"demo", [](const Json& given) { return Start(Demo, Resolve<DemoOptions>(given)); }},
 };

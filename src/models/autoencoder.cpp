@@ -14,11 +14,12 @@ namespace {
 
 constexpr double kLowestLogVariance = -30, kHighestLogVariance = 20;
 
-ResBlock MakeBlock(int64_t in, int64_t out) {
+ResBlock MakeBlock(int64_t in, int64_t out, int64_t norm_groups) {
   ResBlockOptions options;
   options.in = in;
   options.out = out;
   options.eps = kAttentionEps;
+  options.norm_groups = norm_groups;
   options.names = kAutoencoderBlockNames;
   return ResBlock(options);
 }
@@ -32,8 +33,8 @@ std::string Level(const char* way, size_t level) { return std::string(way) + "."
 // Self-attention of one head over the pixels, with a residual.
 class PixelAttentionImpl : public torch::nn::Module {
  public:
-  explicit PixelAttentionImpl(int64_t channels) {
-    norm_ = register_module("norm", MakeGroupNorm(channels, kAttentionEps));
+  PixelAttentionImpl(int64_t channels, int64_t norm_groups) {
+    norm_ = register_module("norm", MakeGroupNorm(channels, kAttentionEps, norm_groups));
     q_ = register_module("q", MakeConv1(channels, channels));
     k_ = register_module("k", MakeConv1(channels, channels));
     v_ = register_module("v", MakeConv1(channels, channels));
@@ -56,10 +57,10 @@ TORCH_MODULE(PixelAttention);
 // Block, attention, block at the lowest resolution.
 class MiddleImpl : public torch::nn::Module {
  public:
-  MiddleImpl(int64_t channels, bool attention) {
-    block_1_ = register_module("block_1", MakeBlock(channels, channels));
-    if (attention) attention_ = register_module("attn_1", PixelAttention(channels));
-    block_2_ = register_module("block_2", MakeBlock(channels, channels));
+  MiddleImpl(int64_t channels, const AutoencoderConfig& config) {
+    block_1_ = register_module("block_1", MakeBlock(channels, channels, config.norm_groups));
+    if (config.mid_attention) attention_ = register_module("attn_1", PixelAttention(channels, config.norm_groups));
+    block_2_ = register_module("block_2", MakeBlock(channels, channels, config.norm_groups));
   }
 
   torch::Tensor forward(const torch::Tensor& x_BCHW) {
@@ -100,15 +101,16 @@ class AutoencoderEncoderImpl : public LayersInTurn {
     for (size_t level = 0; level < config.channel_mult.size(); ++level) {
       const int64_t out = config.base_channels * config.channel_mult[level];
       for (int64_t i = 0; i < config.res_blocks; ++i) {
-        Add(RegisterAt(*this, Level("down", level) + ".block." + std::to_string(i), MakeBlock(channels, out)));
+        Add(RegisterAt(*this, Level("down", level) + ".block." + std::to_string(i),
+                       MakeBlock(channels, out, config.norm_groups)));
         channels = out;
       }
       if (level + 1 < config.channel_mult.size()) {
         Add(RegisterAt(*this, Level("down", level) + ".downsample", Downsample(out, DownsamplePadding::kAfter)));
       }
     }
-    middle_ = register_module("mid", Middle(channels, config.mid_attention));
-    norm_out_ = register_module("norm_out", MakeGroupNorm(channels, kAttentionEps));
+    middle_ = register_module("mid", Middle(channels, config));
+    norm_out_ = register_module("norm_out", MakeGroupNorm(channels, kAttentionEps, config.norm_groups));
     conv_out_ = register_module("conv_out", MakeConv3(channels, 2 * config.latent_channels));
   }
 
@@ -128,16 +130,17 @@ class AutoencoderDecoderImpl : public LayersInTurn {
   explicit AutoencoderDecoderImpl(const AutoencoderConfig& config) {
     int64_t channels = config.base_channels * config.channel_mult.back();
     conv_in_ = register_module("conv_in", MakeConv3(config.latent_channels, channels));
-    middle_ = register_module("mid", Middle(channels, config.mid_attention));
+    middle_ = register_module("mid", Middle(channels, config));
     for (size_t level = config.channel_mult.size(); level-- > 0;) {
       const int64_t out = config.base_channels * config.channel_mult[level];
       for (int64_t i = 0; i <= config.res_blocks; ++i) {
-        Add(RegisterAt(*this, Level("up", level) + ".block." + std::to_string(i), MakeBlock(channels, out)));
+        Add(RegisterAt(*this, Level("up", level) + ".block." + std::to_string(i),
+                       MakeBlock(channels, out, config.norm_groups)));
         channels = out;
       }
       if (level > 0) Add(RegisterAt(*this, Level("up", level) + ".upsample", Upsample(out)));
     }
-    norm_out_ = register_module("norm_out", MakeGroupNorm(channels, kAttentionEps));
+    norm_out_ = register_module("norm_out", MakeGroupNorm(channels, kAttentionEps, config.norm_groups));
     conv_out_ = register_module("conv_out", MakeConv3(channels, Folded(config)));
   }
 
@@ -168,14 +171,18 @@ AutoencoderImpl::AutoencoderImpl(const AutoencoderConfig& config) : config_(conf
   post_quant_conv_ = register_module("post_quant_conv", MakeConv1(latent, latent));
 }
 
-DiagonalGaussian AutoencoderImpl::Encode(const torch::Tensor& images_BCHW) {
+torch::Tensor AutoencoderImpl::Moments(const torch::Tensor& images_BCHW) {
   GENVINCI_CHECK(images_BCHW.size(1) == config_.channels, "{} channels, the model has {}", images_BCHW.size(1),
                  config_.channels);
   GENVINCI_CHECK(images_BCHW.size(2) % config_.Factor() == 0 && images_BCHW.size(3) % config_.Factor() == 0,
                  "image sides {} x {} must be divisible by {}", images_BCHW.size(2), images_BCHW.size(3),
                  config_.Factor());
   const torch::Tensor folded = SpaceToDepth(images_BCHW, config_.space_to_depth);
-  const auto moments = Pointwise(quant_conv_, encoder_->forward(folded)).chunk(2, 1);
+  return Pointwise(quant_conv_, encoder_->forward(folded));
+}
+
+DiagonalGaussian AutoencoderImpl::Encode(const torch::Tensor& images_BCHW) {
+  const auto moments = Moments(images_BCHW).chunk(2, 1);
   return {moments[0], moments[1].clamp(kLowestLogVariance, kHighestLogVariance)};
 }
 

@@ -29,6 +29,9 @@ class GenvinciConditioner : public ConditionerImpl {
     time_half_ = RegisterAt(*this, "time_embed_condtion.0", MakeConv1d(tokens, half));
     time_one_ = RegisterAt(*this, "time_embed_condtion.1", MakeConv1d(half, 1));
     time_linear_ = RegisterAt(*this, "time_embed_condtion.2", torch::nn::Linear(config.context_dim, config.time_dim));
+    if (config.semantic_dim == 0) return;
+    semantic_one_ = RegisterAt(*this, "mapping.0", MakeConv1d(tokens, 1));
+    semantic_linear_ = RegisterAt(*this, "mapping.1", torch::nn::Linear(config.context_dim, config.semantic_dim));
   }
 
   Condition forward(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL) override {
@@ -36,16 +39,18 @@ class GenvinciConditioner : public ConditionerImpl {
                    max_tokens_);
     const torch::Tensor mapped = torch::relu(channel_norm_(channel_conv_(hidden_BLD)));
     const torch::Tensor context = torch::relu(dim_norm_(dim_linear_(mapped)));
-    return {context, time_linear_(time_one_(time_half_(context))).squeeze(1)};
+    const torch::Tensor semantic =
+        semantic_one_ ? semantic_linear_(semantic_one_(context)).squeeze(1) : torch::Tensor();
+    return {context, time_linear_(time_one_(time_half_(context))).squeeze(1), semantic};
   }
 
   bool needs_full_length() const override { return true; }
 
  private:
   int64_t max_tokens_;
-  torch::nn::Conv1d channel_conv_{nullptr}, time_half_{nullptr}, time_one_{nullptr};
+  torch::nn::Conv1d channel_conv_{nullptr}, time_half_{nullptr}, time_one_{nullptr}, semantic_one_{nullptr};
   torch::nn::BatchNorm1d channel_norm_{nullptr}, dim_norm_{nullptr};
-  torch::nn::Linear dim_linear_{nullptr}, time_linear_{nullptr};
+  torch::nn::Linear dim_linear_{nullptr}, time_linear_{nullptr}, semantic_linear_{nullptr};
 };
 
 // Learned queries attend over the positions that hold a gene; so does the time path. Padding changes nothing.

@@ -17,12 +17,15 @@ torch::nn::LayerNorm MakeLayerNorm(int64_t width) {
   return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(kLayerNormEps));
 }
 
+torch::Tensor Activate(const torch::Tensor& x, bool gelu) { return gelu ? torch::gelu(x) : torch::relu(x); }
+
 }  // namespace
 
 // Attention and feed-forward part, each followed by drop-out, residual and LayerNorm.
 class BertLayerImpl : public torch::nn::Module {
  public:
-  explicit BertLayerImpl(const GeneTransformerConfig& config) : heads_(config.heads), dropout_(config.dropout) {
+  explicit BertLayerImpl(const GeneTransformerConfig& config)
+      : heads_(config.heads), gelu_(config.activation == "gelu"), dropout_(config.dropout) {
     const int64_t width = config.hidden;
     query_ = RegisterAt(*this, "attention.self.query", torch::nn::Linear(width, width));
     key_ = RegisterAt(*this, "attention.self.key", torch::nn::Linear(width, width));
@@ -38,13 +41,14 @@ class BertLayerImpl : public torch::nn::Module {
     const AttentionSettings settings{heads_, mask_B11L, is_training() ? dropout_ : 0.0};
     const torch::Tensor attended = Attend(query_(x_BLD), key_(x_BLD), value_(x_BLD), settings);
     const torch::Tensor x = attention_norm_(Drop(attention_out_(attended)) + x_BLD);
-    return feed_norm_(Drop(feed_out_(torch::relu(feed_in_(x)))) + x);
+    return feed_norm_(Drop(feed_out_(Activate(feed_in_(x), gelu_))) + x);
   }
 
  private:
   torch::Tensor Drop(const torch::Tensor& x) const { return torch::dropout(x, dropout_, is_training()); }
 
   int64_t heads_;
+  bool gelu_;
   double dropout_;
   torch::nn::Linear query_{nullptr}, key_{nullptr}, value_{nullptr}, attention_out_{nullptr};
   torch::nn::Linear feed_in_{nullptr}, feed_out_{nullptr};
@@ -92,18 +96,23 @@ void GeneTransformerImpl::Initialise() {
 }
 
 torch::Tensor GeneTransformerImpl::forward(const torch::Tensor& tokens_BL) {
+  return ForwardMasked(tokens_BL, (tokens_BL != 0).to(torch::kInt64));
+}
+
+torch::Tensor GeneTransformerImpl::ForwardMasked(const torch::Tensor& tokens_BL, const torch::Tensor& mask_BL) {
   const int64_t length = tokens_BL.size(1);
   GENVINCI_CHECK(length <= config_.max_tokens, "{} tokens, the model has {} positions", length, config_.max_tokens);
   const torch::Tensor positions_LD = positions_->weight.slice(0, 0, length);
   const torch::Tensor summed_BLD = words_(tokens_BL) + (positions_LD + types_->weight[0]);
   torch::Tensor x_BLD = torch::dropout(embeddings_norm_(summed_BLD), config_.dropout, is_training());
-  const torch::Tensor mask_B11L = PaddingMask(tokens_BL, x_BLD.scalar_type());
+  const torch::Tensor mask_B11L = PaddingMask(mask_BL, x_BLD.scalar_type());
   for (const auto& layer : layers_) x_BLD = layer->forward(x_BLD, mask_B11L);
   return x_BLD;
 }
 
 torch::Tensor GeneTransformerImpl::MlmLogits(const torch::Tensor& hidden_ND) {
-  return torch::linear(head_norm_(torch::relu(head_dense_(hidden_ND))), words_->weight, head_bias_);
+  return torch::linear(head_norm_(Activate(head_dense_(hidden_ND), config_.activation == "gelu")), words_->weight,
+                       head_bias_);
 }
 
 torch::Tensor PadTokens(const std::vector<std::vector<int32_t>>& tokens, int64_t max_tokens, bool full) {

@@ -15,6 +15,7 @@ namespace {
 
 struct StageInput {
   torch::Tensor active_time_BT, context_BLD;
+  int64_t up_height = 0, up_width = 0;  // sides that an upsampling must reach
 };
 
 torch::Tensor Run(ResBlock& block, const torch::Tensor& x, const StageInput& input) {
@@ -22,6 +23,9 @@ torch::Tensor Run(ResBlock& block, const torch::Tensor& x, const StageInput& inp
 }
 torch::Tensor Run(SpatialTransformer& attention, const torch::Tensor& x, const StageInput& input) {
   return attention(x, input.context_BLD);
+}
+torch::Tensor Run(Upsample& upsample, const torch::Tensor& x, const StageInput& input) {
+  return upsample->To(x, input.up_height, input.up_width);
 }
 template <typename Layer>
 torch::Tensor Run(Layer& layer, const torch::Tensor& x, const StageInput&) {
@@ -49,6 +53,7 @@ class UNetStageImpl : public torch::nn::Module {
     options.time_scale_shift = config.time_scale_shift;
     options.dropout = config.dropout;
     options.eps = kResBlockEps;
+    options.norm_groups = config.norm_groups;
     ResBlock block(options);
     block->ZeroLastConv();
     Add(block);
@@ -74,10 +79,11 @@ UNetImpl::UNetImpl(const UNetConfig& config) : config_(config) {
   const int64_t lowest = skip_channels.back();
   middle_ = register_module("middle_block", std::make_shared<UNetStageImpl>());
   middle_->AddResBlock(config, lowest, lowest);
-  if (config.mid_attention) middle_->Add(SpatialTransformer(lowest, config.context_dim, config.heads));
+  if (config.mid_attention)
+    middle_->Add(SpatialTransformer(lowest, config.context_dim, config.heads, config.norm_groups));
   middle_->AddResBlock(config, lowest, lowest);
   const int64_t highest = AddOutput(skip_channels, lowest);
-  out_norm_ = RegisterAt(*this, "out.0", MakeGroupNorm(highest, kResBlockEps));
+  out_norm_ = RegisterAt(*this, "out.0", MakeGroupNorm(highest, kResBlockEps, config.norm_groups));
   const int64_t folded = config.latent_channels * config.space_to_depth * config.space_to_depth;
   out_conv_ = RegisterAt(*this, "out.2", MakeConv3(highest, folded));
   ZeroInit(out_conv_);
@@ -103,7 +109,8 @@ void UNetImpl::AddInput(std::vector<int64_t>& skip_channels) {
       const auto stage = add_stage();
       stage->AddResBlock(config_, channels, out);
       channels = out;
-      if (HasAttention(level)) stage->Add(SpatialTransformer(channels, config_.context_dim, config_.heads));
+      if (HasAttention(level))
+        stage->Add(SpatialTransformer(channels, config_.context_dim, config_.heads, config_.norm_groups));
       skip_channels.push_back(channels);
     }
     if (level + 1 < config_.channel_mult.size()) {
@@ -123,7 +130,8 @@ int64_t UNetImpl::AddOutput(std::vector<int64_t> skip_channels, int64_t channels
       stage->AddResBlock(config_, channels + skip_channels.back(), out);
       skip_channels.pop_back();
       channels = out;
-      if (HasAttention(level)) stage->Add(SpatialTransformer(channels, config_.context_dim, config_.heads));
+      if (HasAttention(level))
+        stage->Add(SpatialTransformer(channels, config_.context_dim, config_.heads, config_.norm_groups));
       if (level > 0 && i == config_.res_blocks) stage->Add(Upsample(channels));
     }
   }
@@ -132,22 +140,27 @@ int64_t UNetImpl::AddOutput(std::vector<int64_t> skip_channels, int64_t channels
 
 torch::Tensor UNetImpl::forward(const torch::Tensor& latents_BCHW, const torch::Tensor& timesteps_B,
                                 const torch::Tensor& context_BLD, const torch::Tensor& time_BT) {
-  GENVINCI_CHECK(latents_BCHW.size(1) == config_.latent_channels, "{} channels, the model has {}",
-                 latents_BCHW.size(1), config_.latent_channels);
-  GENVINCI_CHECK(latents_BCHW.size(2) % Factor() == 0 && latents_BCHW.size(3) % Factor() == 0,
-                 "latent sides {} x {} must be divisible by {}", latents_BCHW.size(2), latents_BCHW.size(3), Factor());
+  GENVINCI_CHECK(latents_BCHW.size(1) == config_.latent_channels, "{} channels, the model has {}", latents_BCHW.size(1),
+                 config_.latent_channels);
+  GENVINCI_CHECK(
+      latents_BCHW.size(2) % config_.space_to_depth == 0 && latents_BCHW.size(3) % config_.space_to_depth == 0,
+      "latent sides {} x {} must be divisible by {}", latents_BCHW.size(2), latents_BCHW.size(3),
+      config_.space_to_depth);
   const torch::Tensor sinusoids = TimestepEmbedding(timesteps_B, config_.model_channels).to(latents_BCHW.scalar_type());
   torch::Tensor time = time_out_(torch::silu(time_in_(sinusoids)));
   if (time_BT.defined()) time = time + time_BT;
-  const StageInput input{torch::silu(time), context_BLD};
+  StageInput input{torch::silu(time), context_BLD};
 
   torch::Tensor h = SpaceToDepth(latents_BCHW, config_.space_to_depth);
   std::vector<torch::Tensor> skips;
   for (const auto& stage : input_stages_) skips.push_back(h = stage->forward(h, input));
   h = middle_->forward(h, input);
   for (const auto& stage : output_stages_) {
-    h = stage->forward(torch::cat({h, skips.back()}, 1), input);
+    const torch::Tensor joined = torch::cat({h, skips.back()}, 1);
     skips.pop_back();
+    // Odd sides were rounded up on the way down: the way up goes by the skips that are to come.
+    if (!skips.empty()) input.up_height = skips.back().size(2), input.up_width = skips.back().size(3);
+    h = stage->forward(joined, input);
   }
   return DepthToSpace(out_conv_(torch::silu(out_norm_(h))), config_.space_to_depth);
 }

@@ -20,17 +20,16 @@ int64_t NormGroups(int64_t channels) {
   return groups;
 }
 
-torch::nn::GroupNorm MakeGroupNorm(int64_t channels, double eps) {
-  return torch::nn::GroupNorm(torch::nn::GroupNormOptions(NormGroups(channels), channels).eps(eps));
+torch::nn::GroupNorm MakeGroupNorm(int64_t channels, double eps, int64_t groups) {
+  if (groups == 0) groups = NormGroups(channels);
+  return torch::nn::GroupNorm(torch::nn::GroupNormOptions(groups, channels).eps(eps));
 }
 
 torch::nn::Conv2d MakeConv3(int64_t in, int64_t out) {
   return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).padding(1));
 }
 
-torch::nn::Conv2d MakeConv1(int64_t in, int64_t out) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 1));
-}
+torch::nn::Conv2d MakeConv1(int64_t in, int64_t out) { return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 1)); }
 
 torch::Tensor Pointwise(const torch::nn::Conv2d& conv, const torch::Tensor& x_BCHW) {
   return PointwiseLast(conv, x_BCHW.permute({0, 2, 3, 1})).permute({0, 3, 1, 2});

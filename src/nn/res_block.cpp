@@ -8,13 +8,13 @@ namespace genvinci {
 ResBlockImpl::ResBlockImpl(const ResBlockOptions& options)
     : dropout_(options.dropout), time_scale_shift_(options.time_scale_shift) {
   const ResBlockNames& names = options.names;
-  norm1_ = RegisterAt(*this, names.norm1, MakeGroupNorm(options.in, options.eps));
+  norm1_ = RegisterAt(*this, names.norm1, MakeGroupNorm(options.in, options.eps, options.norm_groups));
   conv1_ = RegisterAt(*this, names.conv1, MakeConv3(options.in, options.out));
   if (options.time_dim > 0) {
     time_ = RegisterAt(*this, names.time,
                        torch::nn::Linear(options.time_dim, time_scale_shift_ ? 2 * options.out : options.out));
   }
-  norm2_ = RegisterAt(*this, names.norm2, MakeGroupNorm(options.out, options.eps));
+  norm2_ = RegisterAt(*this, names.norm2, MakeGroupNorm(options.out, options.eps, options.norm_groups));
   conv2_ = RegisterAt(*this, names.conv2, MakeConv3(options.out, options.out));
   if (options.in != options.out) skip_ = RegisterAt(*this, names.skip, MakeConv1(options.in, options.out));
 }

@@ -18,7 +18,11 @@ torch::Tensor DownsampleImpl::forward(const torch::Tensor& x_BCHW) {
 UpsampleImpl::UpsampleImpl(int64_t channels) { conv_ = register_module("conv", MakeConv3(channels, channels)); }
 
 torch::Tensor UpsampleImpl::forward(const torch::Tensor& x_BCHW) {
-  return conv_(at::upsample_nearest2d(x_BCHW, {2 * x_BCHW.size(2), 2 * x_BCHW.size(3)}));
+  return To(x_BCHW, 2 * x_BCHW.size(2), 2 * x_BCHW.size(3));
+}
+
+torch::Tensor UpsampleImpl::To(const torch::Tensor& x_BCHW, int64_t height, int64_t width) {
+  return conv_(at::upsample_nearest2d(x_BCHW, {height, width}));
 }
 
 }  // namespace genvinci

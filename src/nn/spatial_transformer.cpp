@@ -49,8 +49,9 @@ torch::Tensor TransformerBlockImpl::forward(const torch::Tensor& x_BLC, const to
   return ff_out_(value_and_gate[0] * torch::gelu(value_and_gate[1])) + x;
 }
 
-SpatialTransformerImpl::SpatialTransformerImpl(int64_t channels, int64_t context_dim, int64_t heads) {
-  norm_ = register_module("norm", MakeGroupNorm(channels, kAttentionEps));
+SpatialTransformerImpl::SpatialTransformerImpl(int64_t channels, int64_t context_dim, int64_t heads,
+                                               int64_t norm_groups) {
+  norm_ = register_module("norm", MakeGroupNorm(channels, kAttentionEps, norm_groups));
   proj_in_ = register_module("proj_in", MakeConv1(channels, channels));
   block_ = RegisterAt(*this, "transformer_blocks.0", TransformerBlock(channels, context_dim, heads));
   proj_out_ = register_module("proj_out", MakeConv1(channels, channels));

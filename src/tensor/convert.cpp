@@ -11,9 +11,9 @@ namespace genvinci {
 namespace {
 
 constexpr std::pair<DType, torch::ScalarType> kTypes[] = {
-    {DType::kF64, torch::kFloat64}, {DType::kF32, torch::kFloat32},   {DType::kF16, torch::kFloat16},
+    {DType::kF64, torch::kFloat64},   {DType::kF32, torch::kFloat32}, {DType::kF16, torch::kFloat16},
     {DType::kBF16, torch::kBFloat16}, {DType::kI64, torch::kInt64},   {DType::kI32, torch::kInt32},
-    {DType::kI16, torch::kInt16},   {DType::kI8, torch::kInt8},       {DType::kU8, torch::kUInt8},
+    {DType::kI16, torch::kInt16},     {DType::kI8, torch::kInt8},     {DType::kU8, torch::kUInt8},
     {DType::kBool, torch::kBool},
 };
 constexpr size_t kListed = 10;
@@ -32,7 +32,8 @@ std::string Misfit(const torch::Tensor& tensor, const TensorView& view) {
     return "has shape " + ShapeText(view.shape) + ", the model " + ShapeText(tensor.sizes());
   }
   if (torch::isFloatingType(tensor.scalar_type()) != IsFloat(view.dtype)) {
-    return "holds " + std::string(Name(view.dtype)) + ", the model " + std::string(Name(FromTorch(tensor.scalar_type())));
+    return "holds " + std::string(Name(view.dtype)) + ", the model " +
+           std::string(Name(FromTorch(tensor.scalar_type())));
   }
   return "";
 }
@@ -79,6 +80,12 @@ torch::Tensor ToTensor(const TensorView& view) {
   return tensor;
 }
 
+torch::Tensor BorrowTensor(const TensorView& view) {
+  if (view.bytes.empty() || reinterpret_cast<uintptr_t>(view.bytes.data()) % SizeOf(view.dtype) != 0)
+    return ToTensor(view);
+  return torch::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, ToTorch(view.dtype));
+}
+
 TensorView ViewOf(const torch::Tensor& tensor) {
   GENVINCI_CHECK(tensor.is_cpu() && tensor.is_contiguous(), "a view needs a contiguous CPU tensor");
   const auto* bytes = static_cast<const std::byte*>(tensor.const_data_ptr());
@@ -111,8 +118,10 @@ void LoadState(torch::nn::Module& module, const std::string& prefix, const Safet
   if (!problems.empty()) {
     const size_t count = problems.size();
     problems.resize(std::min(count, kListed));
-    throw DataError("CKPT_TENSORS", "{}: {} of its tensors do not fit the model ({}{}): use the model size it was "
-                    "trained with", path.string(), count, JoinText(problems, "; "), count > kListed ? "; ..." : "");
+    throw DataError("CKPT_TENSORS",
+                    "{}: {} of its tensors do not fit the model ({}{}): use the model size it was "
+                    "trained with",
+                    path.string(), count, JoinText(problems, "; "), count > kListed ? "; ..." : "");
   }
   const torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : state) torch::Tensor(tensor).copy_(ToTensor(file.View(name)));
@@ -126,14 +135,23 @@ torch::Tensor ImageToTensor(const Image& image) {
   const torch::Tensor whole_HWC =
       torch::from_blob(pixels, {image.height, image.width, image.channels}, wide ? torch::kUInt16 : torch::kUInt8);
   const double half_range = (wide ? 65535.0 : 255.0) / 2;
-  return whole_HWC.permute({2, 0, 1}).to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/true,
-                                         at::MemoryFormat::Contiguous).div_(half_range).sub_(1);
+  return whole_HWC.permute({2, 0, 1})
+      .to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/true, at::MemoryFormat::Contiguous)
+      .div_(half_range)
+      .sub_(1);
 }
 
 Image TensorToImage(const torch::Tensor& image_CHW) {
   GENVINCI_CHECK(image_CHW.dim() == 3, "{} axes", image_CHW.dim());
-  const torch::Tensor bytes_HWC = image_CHW.detach().to(torch::kCPU, torch::kFloat32).add(1).mul_(127.5).round_()
-                                      .clamp_(0, 255).to(torch::kUInt8).permute({1, 2, 0}).contiguous();
+  const torch::Tensor bytes_HWC = image_CHW.detach()
+                                      .to(torch::kCPU, torch::kFloat32)
+                                      .add(1)
+                                      .mul_(127.5)
+                                      .round_()
+                                      .clamp_(0, 255)
+                                      .to(torch::kUInt8)
+                                      .permute({1, 2, 0})
+                                      .contiguous();
   Image image(image_CHW.size(2), image_CHW.size(1), image_CHW.size(0));
   std::memcpy(image.bytes.data(), bytes_HWC.const_data_ptr(), image.bytes.size());
   return image;

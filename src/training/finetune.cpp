@@ -17,6 +17,7 @@
 #include "genvinci/training/tasks.h"
 #include "genvinci/training/trainer.h"
 #include "genvinci/training/val_study.h"
+#include "genvinci/weights/load.h"
 
 namespace genvinci {
 namespace {
@@ -54,12 +55,20 @@ void RequireGeneDropout(const FinetuneOptions& options) {
                       options.gene_dropout);
 }
 
+// A run's, or Stable Diffusion's with its own scale of latents.
+LoadedAutoencoder OpenStartAutoencoder(const std::string& dataset, const std::string& path) {
+  if (!WeightSource::IsForeign(path)) return LoadAutoencoderRun(ResolveRun(dataset, "autoencoder", path), torch::kCPU);
+  Autoencoder autoencoder = OpenAutoencoder(WeightSource::Open(path, "vae"));
+  const int64_t latents = autoencoder->config().latent_channels;
+  return {autoencoder, torch::zeros({latents}), torch::full({latents}, kStableDiffusionLatentScale), Json::object(),
+          path};
+}
+
 Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t img_size, const torch::Device& device) {
   const std::string name = FolderName(dataset.path());
   if (options.autoencoder_path.empty())
     throw ConfigError("FINETUNE_AUTOENCODER", "autoencoder_path: is needed: train one with genvinci autoencoder");
-  const LoadedAutoencoder autoencoder =
-      LoadAutoencoderRun(ResolveRun(name, "autoencoder", options.autoencoder_path), torch::kCPU);
+  const LoadedAutoencoder autoencoder = OpenStartAutoencoder(name, options.autoencoder_path);
   const GeneStart genes = GeneStart::Open(name, options.pretrain_mlm_path, options.vocabulary);
   Start start{Pipeline{nullptr}, genes.vocabulary};
   PipelineConfig config{options.models, options.diffusion, img_size, dataset.info().channels,
@@ -79,6 +88,10 @@ Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t 
   start.pipeline->latent_scale.copy_(autoencoder.latent_scale_C);
   start.sources["autoencoder"] = autoencoder.path.string();
   genes.Load(start.pipeline->transformer, start.sources);
+  if (!options.unet_path.empty()) {
+    LoadUNetWeights(WeightSource::Open(options.unet_path, "unet"), start.pipeline->unet);
+    start.sources["unet"] = options.unet_path;
+  }
   if (!options.align_path.empty()) start.sources["aligner"] = ResolveRun(name, "align", options.align_path).string();
   Freeze(*start.pipeline->autoencoder);
   if (options.freeze_transformer) Freeze(*start.pipeline->transformer);

@@ -5,12 +5,14 @@
 #include "genvinci/core/log.h"
 #include "genvinci/core/run_folder.h"
 #include "genvinci/data/tokens.h"
+#include "genvinci/weights/load.h"
 
 namespace genvinci {
 
 GeneStart GeneStart::Open(const std::string& dataset, const std::string& pretrain_mlm_path,
                           const std::string& vocabulary) {
   if (pretrain_mlm_path.empty()) return {Vocabulary::Open(vocabulary), std::nullopt};
+  if (WeightSource::IsForeign(pretrain_mlm_path)) return {Vocabulary::Open(vocabulary), pretrain_mlm_path};
   const fs::path pretraining = ResolveRun(dataset, "mlm", pretrain_mlm_path);
   const Checkpoint checkpoint = Checkpoint::Open(pretraining);
   checkpoint.RequireKind("mlm");
@@ -22,10 +24,14 @@ GeneStart GeneStart::Open(const std::string& dataset, const std::string& pretrai
 }
 
 void GeneStart::Load(GeneTransformer& transformer, Json& sources) const {
-  if (pretraining)
+  if (pretraining && WeightSource::IsForeign(*pretraining)) {
+    LoadTransformerWeights(WeightSource::Open(*pretraining), transformer);
+    sources["transformer"] = pretraining->string();
+  } else if (pretraining) {
     sources["transformer"] = LoadTransformer(*pretraining, transformer).path().string();
-  else
+  } else {
     Log("pretrain_mlm_path is empty: the gene transformer starts from scratch");
+  }
 }
 
 std::vector<std::vector<int32_t>> TokensOf(const Dataset& dataset, const Vocabulary& vocabulary, int64_t max_tokens) {

@@ -13,6 +13,7 @@
 #include "genvinci/training/pretrain_data.h"
 #include "genvinci/training/tasks.h"
 #include "genvinci/training/trainer.h"
+#include "genvinci/weights/load.h"
 
 namespace genvinci {
 namespace {
@@ -35,7 +36,11 @@ class PretrainTask : public TrainingTask {
         config_(ConfigFor(options, data.vocabulary)),
         transformer_(config_),
         baseline_(data.train, config_.vocabulary_size) {
-    StartFromFrequencies();
+    if (options.init_path.empty()) {
+      StartFromFrequencies();
+    } else {
+      LoadTransformerWeights(WeightSource::Open(options.init_path), transformer_);
+    }
     transformer_->to(device_);
     for (const auto& tokens : data.train) lengths_.push_back(static_cast<int64_t>(tokens.size()));
     if (data.val.empty()) Log("{}: has no val part: the latest checkpoint counts as the best", options.dataset);
@@ -82,8 +87,8 @@ class PretrainTask : public TrainingTask {
   }
 
  private:
-  // With a bias of zero the first hundreds of steps only learn how common each gene is, and on the way all profiles come
-  // to look the same to the network.
+  // With a bias of zero the first hundreds of steps only learn how common each gene is, and on the way all profiles
+  // come to look the same to the network.
   void StartFromFrequencies() {
     const torch::NoGradGuard no_grad;
     transformer_->named_parameters()["cls.predictions.bias"].copy_(baseline_.log_frequency_V());
@@ -111,8 +116,7 @@ class PretrainTask : public TrainingTask {
     return metrics;
   }
 
-  MaskedBatch Mask(const Lists& profiles, const std::vector<int64_t>& items,
-                   const torch::Generator& generator) const {
+  MaskedBatch Mask(const Lists& profiles, const std::vector<int64_t>& items, const torch::Generator& generator) const {
     std::vector<const std::vector<int32_t>*> lists;
     for (const int64_t item : items) lists.push_back(&profiles[static_cast<size_t>(item)]);
     return MaskTokens(PadTokenLists(lists), options_.mask_probability, config_.vocabulary_size, generator);

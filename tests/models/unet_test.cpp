@@ -12,8 +12,10 @@ namespace {
 constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast;
 
 UNetConfig Narrow(const std::vector<int64_t>& attention_downsamples = {1, 2}) {
-  return {/*latent_channels=*/4, /*model_channels=*/8, {1, 2}, /*res_blocks=*/2, attention_downsamples, /*heads=*/2,
-          /*context_dim=*/12, /*space_to_depth=*/1, /*mid_attention=*/true, /*dropout=*/0};
+  return {/*latent_channels=*/4, /*model_channels=*/8,  {1, 2},
+          /*res_blocks=*/2,      attention_downsamples, /*heads=*/2,
+          /*context_dim=*/12,    /*space_to_depth=*/1,  /*mid_attention=*/true,
+          /*dropout=*/0};
 }
 
 struct Inputs {
@@ -66,11 +68,19 @@ TEST(UNet, FoldsSpaceIntoChannels) {
   config.space_to_depth = 2;
   UNet model(config);
   Randomise(*model);
-  EXPECT_EQ(model->Factor(), 4);
   const Inputs in;
   EXPECT_EQ(model(in.latents, in.timesteps, in.context).sizes(), in.latents.sizes());
   EXPECT_EQ(model->named_parameters()["input_blocks.0.0.weight"].size(1), 16);
-  EXPECT_THROW(model(torch::randn({3, 4, 6, 8}), in.timesteps, in.context), InternalError);
+  EXPECT_THROW(model(torch::randn({3, 4, 7, 8}), in.timesteps, in.context), InternalError);
+}
+
+TEST(UNet, KeepsOddSides) {
+  const torch::NoGradGuard no_grad;
+  UNet model(Narrow());
+  Randomise(*model);
+  const Inputs in;
+  const torch::Tensor odd = torch::randn({in.latents.size(0), in.latents.size(1), 7, 5});
+  EXPECT_EQ(model(odd, in.timesteps, in.context).sizes(), odd.sizes());
 }
 
 TEST(UNet, RowsDoNotMix) {
@@ -121,8 +131,8 @@ TEST(UNet, HasStableDiffusionsSize) {
   };
   const int64_t n = 320 / 8;
   const int64_t c8 = count(8, 8);
-  const int64_t at_320 = (n - 2) * (n - 3) / 2 * c8 - (n - 1) * (n - 3) * count(16, 8) +
-                         (n - 1) * (n - 2) / 2 * count(24, 8);
+  const int64_t at_320 =
+      (n - 2) * (n - 3) / 2 * c8 - (n - 1) * (n - 3) * count(16, 8) + (n - 1) * (n - 2) / 2 * count(24, 8);
   const int64_t per_width_and_context = (count(8, 16) - c8) / (8 * 8);
   EXPECT_EQ(at_320 + per_width_and_context * 320 * (768 - 8), 859520964);
 }

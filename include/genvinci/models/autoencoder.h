@@ -27,8 +27,9 @@ class AutoencoderImpl : public torch::nn::Module {
  public:
   explicit AutoencoderImpl(const AutoencoderConfig& config);
 
-  DiagonalGaussian Encode(const torch::Tensor& images_BCHW);   // images in [-1, 1]; sides divisible by Factor()
-  torch::Tensor Decode(const torch::Tensor& latents_BCHW);     // unscaled latents -> images (not clamped)
+  DiagonalGaussian Encode(const torch::Tensor& images_BCHW);  // images in [-1, 1]; sides divisible by Factor()
+  torch::Tensor Moments(const torch::Tensor& images_BCHW);    // mean and log-variance as they come, (B, 2 z, h, w)
+  torch::Tensor Decode(const torch::Tensor& latents_BCHW);    // unscaled latents -> images (not clamped)
 
   const AutoencoderConfig& config() const { return config_; }
 

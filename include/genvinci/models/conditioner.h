@@ -12,6 +12,8 @@ namespace genvinci {
 struct Condition {
   torch::Tensor context_BLD;  // (B, context_tokens, context_dim)
   torch::Tensor time_BT;      // (B, time_dim), added to the timestep embedding
+  torch::Tensor semantic_BE =
+      {};  // (B, semantic_dim), compared with the image's embedding in training; may be undefined
 };
 
 class ConditionerImpl : public torch::nn::Module {
@@ -23,6 +25,7 @@ class ConditionerImpl : public torch::nn::Module {
 };
 
 // The visible registry of conditioners: "genvinci" | "pooled".
-std::shared_ptr<ConditionerImpl> MakeConditioner(const ConditionerConfig& config, const GeneTransformerConfig& transformer);
+std::shared_ptr<ConditionerImpl> MakeConditioner(const ConditionerConfig& config,
+                                                 const GeneTransformerConfig& transformer);
 
 }  // namespace genvinci

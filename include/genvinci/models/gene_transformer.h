@@ -20,6 +20,8 @@ class GeneTransformerImpl : public torch::nn::Module {
 
   // tokens_BL int64 (0 = <pad>), L <= max_tokens; mask is tokens != 0. Returns the last hidden state (B, L, hidden).
   torch::Tensor forward(const torch::Tensor& tokens_BL);
+  // The same with a mask of its own (B, L): 0 at positions that are not looked at.
+  torch::Tensor ForwardMasked(const torch::Tensor& tokens_BL, const torch::Tensor& mask_BL);
   // Masked-language head (dense, ReLU, LayerNorm, tied decoder with bias) of the hidden states at some positions.
   torch::Tensor MlmLogits(const torch::Tensor& hidden_ND);  // (N, vocabulary)
 

@@ -16,6 +16,7 @@ struct GeneTransformerConfig {
   int64_t feed_forward = 512;
   int64_t max_tokens = 2048;
   double dropout = 0.02;
+  std::string activation = "relu";
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -25,6 +26,7 @@ struct GeneTransformerConfig {
     v("heads", heads, "attention heads", Range{1, 1024});
     v("feed_forward", feed_forward, "width of the feed-forward part", Range{1, 262144});
     v("max_tokens", max_tokens, "positions; longer profiles are cut", Range{1, 65536});
+    v("activation", activation, "of the feed-forward part and the head", Choices{{"relu", "gelu"}});
     v("dropout", dropout, "drop-out of attention and hidden", Range{0, 0.99});
   }
 };
@@ -35,6 +37,7 @@ struct ConditionerConfig {
   int64_t context_tokens = 77;
   int64_t context_dim = 768;
   int64_t time_dim = 1280;
+  int64_t semantic_dim = 0;
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -43,6 +46,7 @@ struct ConditionerConfig {
     v("context_tokens", context_tokens, "length of the context", Range{1, 4096});
     v("context_dim", context_dim, "width of the context", Range{1, 16384});
     v("time_dim", time_dim, "width of the UNet's time embedding", Range{1, 16384});
+    v("semantic_dim", semantic_dim, "width of the semantic path's image embedding, 0: without one", Range{0, 16384});
   }
 };
 
@@ -55,6 +59,7 @@ struct AutoencoderConfig {
   int64_t latent_channels = 4;
   int64_t space_to_depth = 1;
   bool mid_attention = true;
+  int64_t norm_groups = 0;
 
   // Pixels of the image to one of the latent, a side.
   int64_t Factor() const { return space_to_depth << (channel_mult.size() - 1); }
@@ -68,6 +73,8 @@ struct AutoencoderConfig {
     v("latent_channels", latent_channels, "channels of the latent", Range{1, 256});
     v("space_to_depth", space_to_depth, "pixels folded into channels first, a side (1: none, as SD)", Range{1, 16});
     v("mid_attention", mid_attention, "attention in the middle, as SD");
+    v("norm_groups", norm_groups, "groups of each normalisation, 0: at most 32 of at least two channels",
+      Range{0, 4096});
   }
 };
 
@@ -83,6 +90,7 @@ struct UNetConfig {
   int64_t space_to_depth = 1;
   bool mid_attention = true;
   bool time_scale_shift = false;
+  int64_t norm_groups = 0;
   double dropout = 0;
 
   int64_t TimeDim() const { return 4 * model_channels; }
@@ -104,6 +112,8 @@ struct UNetConfig {
       "attention in the middle, as SD; with none at all the profile acts through the time path alone");
     v("time_scale_shift", time_scale_shift,
       "the time path scales and shifts normalised features (diffusers' scale_shift), not added to them as in SD");
+    v("norm_groups", norm_groups, "groups of each normalisation, 0: at most 32 of at least two channels",
+      Range{0, 4096});
     v("dropout", dropout, "drop-out in residual blocks", Range{0, 0.99});
   }
 };

@@ -4,8 +4,8 @@
 
 namespace genvinci {
 
-// Additive mask (B, 1, 1, L) of `dtype`: 0 where tokens_BL is not 0 (<pad>), else the least finite number, so that a
-// row of nothing but padding stays finite.
+// Additive mask (B, 1, 1, L) of `dtype`: 0 where tokens_BL (or a mask) is not 0 (<pad>), else the least finite number,
+// so that a row of nothing but padding stays finite.
 torch::Tensor PaddingMask(const torch::Tensor& tokens_BL, torch::ScalarType dtype);
 
 struct AttentionSettings {

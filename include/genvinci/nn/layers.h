@@ -4,13 +4,14 @@
 
 namespace genvinci {
 
-inline constexpr double kResBlockEps = 1e-5;    // GroupNorm in Stable Diffusion's UNet blocks
-inline constexpr double kAttentionEps = 1e-6;   // and before its transformers, and everywhere in its autoencoder
+inline constexpr double kResBlockEps = 1e-5;   // GroupNorm in Stable Diffusion's UNet blocks
+inline constexpr double kAttentionEps = 1e-6;  // and before its transformers, and everywhere in its autoencoder
 
 // The largest power of two up to 32 that divides `channels` and leaves two of them a group: 32 for Stable Diffusion's
 // widths. A group of one channel would wipe out whatever is constant over an image, such as the time embedding.
 int64_t NormGroups(int64_t channels);
-torch::nn::GroupNorm MakeGroupNorm(int64_t channels, double eps);
+// groups 0: NormGroups.
+torch::nn::GroupNorm MakeGroupNorm(int64_t channels, double eps, int64_t groups = 0);
 
 // 3 x 3 with padding 1, or 1 x 1 without.
 torch::nn::Conv2d MakeConv3(int64_t in, int64_t out);

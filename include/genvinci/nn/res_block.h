@@ -18,6 +18,7 @@ struct ResBlockOptions {
   bool time_scale_shift = false;  // the time embedding scales and shifts what norm2 gives, in place of being added
   double dropout = 0;
   double eps = 1e-5;
+  int64_t norm_groups = 0;  // 0: NormGroups
   ResBlockNames names = kUNetBlockNames;
 };
 

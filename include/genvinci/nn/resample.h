@@ -26,6 +26,8 @@ class UpsampleImpl : public torch::nn::Module {
  public:
   explicit UpsampleImpl(int64_t channels);
   torch::Tensor forward(const torch::Tensor& x_BCHW);
+  // To given sides, which are twice x's or one less: where halving rounded up.
+  torch::Tensor To(const torch::Tensor& x_BCHW, int64_t height, int64_t width);
 
  private:
   torch::nn::Conv2d conv_{nullptr};

@@ -33,7 +33,7 @@ TORCH_MODULE(TransformerBlock);
 // (starts at zero), residual.
 class SpatialTransformerImpl : public torch::nn::Module {
  public:
-  SpatialTransformerImpl(int64_t channels, int64_t context_dim, int64_t heads);
+  SpatialTransformerImpl(int64_t channels, int64_t context_dim, int64_t heads, int64_t norm_groups = 0);
   torch::Tensor forward(const torch::Tensor& x_BCHW, const torch::Tensor& context_BLD);
 
  private:

@@ -19,6 +19,9 @@ DType FromTorch(torch::ScalarType dtype);  // InternalError for one that safeten
 
 // A copy that owns its memory.
 torch::Tensor ToTensor(const TensorView& view);
+// The view's own memory as a tensor, which must not be written to and not outlive it; copied where the bytes do not lie
+// as the type asks for.
+torch::Tensor BorrowTensor(const TensorView& view);
 // A view into a contiguous CPU tensor.
 TensorView ViewOf(const torch::Tensor& tensor);
 
@@ -30,8 +33,7 @@ void WriteTensors(const fs::path& path, const NamedTensors& tensors,
 NamedTensors StateOf(const torch::nn::Module& module, const std::string& prefix);
 // Copies every parameter and buffer of `module` from the file. A missing, surplus (within the prefix) or mis-shaped
 // tensor is a DataError (CKPT_TENSORS) that lists the first ten.
-void LoadState(torch::nn::Module& module, const std::string& prefix, const SafetensorsFile& file,
-               const fs::path& path);
+void LoadState(torch::nn::Module& module, const std::string& prefix, const SafetensorsFile& file, const fs::path& path);
 
 // 8-bit image(s) <-> float in [-1, 1], (C, H, W).
 torch::Tensor ImageToTensor(const Image& image);

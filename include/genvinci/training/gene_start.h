@@ -16,14 +16,15 @@ namespace genvinci {
 // Where the gene side of a network that is to be trained comes from.
 struct GeneStart {
   Vocabulary vocabulary;
-  std::optional<fs::path> pretraining;  // the run; nothing: from scratch
+  std::optional<fs::path> pretraining;  // the run, or Hugging Face's weights; nothing: from scratch
 
-  // `pretrain_mlm_path`: a run's folder or timestamp, or empty; `vocabulary` as Vocabulary::Open. DataError
-  // CKPT_VOCABULARY when the run was trained with another one.
+  // `pretrain_mlm_path`: a run's folder or timestamp, a weight file or folder of Hugging Face (Geneformer's), or empty;
+  // `vocabulary` as Vocabulary::Open. DataError CKPT_VOCABULARY when the run was trained with another one.
   static GeneStart Open(const std::string& dataset, const std::string& pretrain_mlm_path,
                         const std::string& vocabulary);
 
-  // The pretrained weights, where there are any; sources["transformer"] then names their checkpoint.
+  // The pretrained weights, where there are any; sources["transformer"] then names their checkpoint. DataError
+  // WEIGHTS_TENSORS where they are of another size.
   void Load(GeneTransformer& transformer, Json& sources) const;
 };
 

@@ -57,6 +57,7 @@ struct PretrainOptions {
   CommonOptions common;
   std::string dataset;
   std::string lengths_file;
+  std::string init_path;
   std::string model = "small";
   GeneTransformerConfig transformer;
   TrainingOptions training;
@@ -69,6 +70,7 @@ struct PretrainOptions {
     v("common", common, "");
     v("dataset", dataset, "dataset folder or name, or a Geneformer .dataset folder");
     v("lengths_file", lengths_file, "pickle with the lengths of a .dataset folder");
+    v("init_path", init_path, "weights to start from, of the model's own size: Geneformer's; empty: from scratch");
     v("model", model, "model size", Choices{kModelSizes});
     v("transformer", transformer, "gene transformer");
     v("training", training, "training");
@@ -124,7 +126,8 @@ struct AlignOptions {
     v("common", common, "");
     v("dataset", dataset, "dataset folder or name");
     v("model", model, "model size", Choices{kModelSizes});
-    v("pretrain_mlm_path", pretrain_mlm_path, "pretraining run (folder or timestamp); empty: from scratch");
+    v("pretrain_mlm_path", pretrain_mlm_path,
+      "pretraining run (folder or timestamp), or weights of Hugging Face (Geneformer's); empty: from scratch");
     v("img_size", img_size, "px of the images (0: as stored)", Range{0, 65536});
     v("aligner", aligner, "gene transformer, patch encoder and the space they share");
     v("training", training, "training");
@@ -143,6 +146,7 @@ struct FinetuneOptions {
   std::string model = "small";
   std::string pretrain_mlm_path;
   std::string autoencoder_path;
+  std::string unet_path;
   std::string align_path;
   int64_t img_size = 0;
   ModelOptions models;
@@ -164,8 +168,11 @@ struct FinetuneOptions {
     v("common", common, "");
     v("dataset", dataset, "dataset folder or name");
     v("model", model, "model size", Choices{kModelSizes});
-    v("pretrain_mlm_path", pretrain_mlm_path, "pretraining run (folder or timestamp); empty: from scratch");
-    v("autoencoder_path", autoencoder_path, "autoencoder run (folder or timestamp)");
+    v("pretrain_mlm_path", pretrain_mlm_path,
+      "pretraining run (folder or timestamp), or weights of Hugging Face (Geneformer's); empty: from scratch");
+    v("autoencoder_path", autoencoder_path,
+      "autoencoder run (folder or timestamp), or weights of Stable Diffusion's (file or diffusers folder)");
+    v("unet_path", unet_path, "weights that the UNet starts from: Stable Diffusion's, of the model's own size");
     v("align_path", align_path,
       "alignment run (folder or timestamp): val images are drawn and compared in its space to choose the checkpoint "
       "and the sampling; empty: by val_loss");

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+
+#include "genvinci/core/options.h"
+#include "genvinci/core/run_folder.h"
+#include "genvinci/diffusion/diffusion_options.h"
+
+namespace genvinci {
+
+struct ForwardOptions {
+  CommonOptions common;
+  std::string component;
+  std::string weights;
+  std::string input;
+  std::string model_config;
+  bool partial = false;
+  SamplerOptions sampling;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("common", common, "");
+    v("component", component, "the model to run",
+      Choices{{"gene_transformer", "mlm", "conditioner", "unet", "vae_encoder", "vae_decoder", "vit", "inception",
+               "lpips", "sampler"}});
+    v("weights", weights,
+      "safetensors or PyTorch file, index of shards, folder of Hugging Face or diffusers, genvinci run or checkpoint");
+    v("input", input, "safetensors file with the component's inputs");
+    v("model_config", model_config, "config.json to read in place of the one beside the weights");
+    v("partial", partial, "take what fits of the weights and report the rest");
+    v("sampling", sampling, "for the component sampler");
+  }
+};
+
+}  // namespace genvinci

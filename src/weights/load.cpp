@@ -1,0 +1,175 @@
+#include "genvinci/weights/load.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include "genvinci/core/error.h"
+#include "genvinci/core/log.h"
+#include "genvinci/core/text.h"
+#include "genvinci/tensor/convert.h"
+#include "genvinci/tensor/skip_init.h"
+
+namespace genvinci {
+namespace {
+
+constexpr size_t kListed = 10;
+
+bool StartsWithAny(const std::string& name, const std::vector<std::string>& beginnings) {
+  return std::any_of(beginnings.begin(), beginnings.end(), [&](const auto& start) { return name.starts_with(start); });
+}
+
+std::vector<int64_t> WithoutTrailingOnes(std::vector<int64_t> shape) {
+  while (!shape.empty() && shape.back() == 1) shape.pop_back();
+  return shape;
+}
+
+std::string ShapeText(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+class Loader {
+ public:
+  Loader(torch::nn::Module& module, const WeightSource& source, const Layout& layout, const LoadOptions& options)
+      : state_(StateOf(module, "")), source_(source), layout_(layout), options_(options) {}
+
+  void Check() {
+    for (const auto& [name, tensor] : state_) Match(name, tensor);
+    FindSurplus();
+    if (!report_.problems.empty()) Tell();
+  }
+
+  LoadReport Load() {
+    Check();
+    const torch::NoGradGuard no_grad;
+    for (const auto& [tensor, theirs] : matched_) {
+      // The file's bytes are read in place: a copy of a large model would double its memory.
+      torch::Tensor(tensor).copy_(BorrowTensor(source_.View(theirs)).view_as(tensor));
+      source_.Release(theirs);
+      ++report_.loaded;
+    }
+    return report_;
+  }
+
+ private:
+  void Match(const std::string& ours, const torch::Tensor& tensor) {
+    const std::string theirs = layout_.theirs(ours);
+    if (!source_.Has(theirs)) {
+      if (ours.ends_with("num_batches_tracked") || StartsWithAny(ours, options_.optional)) return;
+      report_.problems.push_back(theirs + " is missing" + DidYouMean(theirs, source_.names()));
+      return;
+    }
+    wanted_.insert(theirs);
+    const std::vector<int64_t>& shape = source_.Shape(theirs);
+    if (shape != tensor.sizes().vec() && WithoutTrailingOnes(shape) != WithoutTrailingOnes(tensor.sizes().vec())) {
+      report_.problems.push_back(
+          fmt::format("{} has shape {}, the model {}", theirs, ShapeText(shape), ShapeText(tensor.sizes().vec())));
+      return;
+    }
+    matched_.emplace_back(tensor, theirs);
+  }
+
+  void FindSurplus() {
+    for (const std::string& name : source_.names()) {
+      if (!name.starts_with(layout_.prefix) || wanted_.count(name) > 0) continue;
+      const std::string inner = name.substr(layout_.prefix.size());
+      if (StartsWithAny(inner, layout_.unused) || name.ends_with("num_batches_tracked")) continue;
+      report_.problems.push_back(name + " is not in the model");
+    }
+  }
+
+  void Tell() const {
+    std::vector<std::string> first = report_.problems;
+    const size_t count = first.size();
+    first.resize(std::min(count, kListed));
+    const std::string text =
+        fmt::format("{}: {} of its tensors do not fit the model ({} names): {}{}", source_.path().string(), count,
+                    layout_.kind, JoinText(first, "; "), count > kListed ? "; ..." : "");
+    if (!options_.partial)
+      throw DataError("WEIGHTS_TENSORS", "{}: give other weights, or --partial to take what fits", text);
+    Warn("{}: the rest is left as it was made", text);
+  }
+
+  NamedTensors state_;
+  const WeightSource& source_;
+  const Layout& layout_;
+  const LoadOptions& options_;
+  LoadReport report_;
+  std::set<std::string> wanted_;
+  std::vector<std::pair<torch::Tensor, std::string>> matched_;
+};
+
+Layout Need(const std::optional<Layout>& found, const WeightSource& source, const char* what) {
+  if (found) return *found;
+  throw DataError("WEIGHTS_MODEL", "{}: holds no {} by the names of any known kind", source.path().string(), what);
+}
+
+// Made by `make`, whose random numbers would all be overwritten; what --partial leaves keeps them.
+template <typename Make>
+auto Loaded(const Make& make, const WeightSource& source, const Layout& layout, const LoadOptions& options) {
+  std::optional<SkipRandomInit> skip;
+  if (!options.partial) skip.emplace();
+  auto model = make();
+  skip.reset();
+  LoadWeights(*model, source, layout, options);
+  model->eval();
+  return model;
+}
+
+}  // namespace
+
+LoadReport LoadWeights(torch::nn::Module& module, const WeightSource& source, const Layout& layout,
+                       const LoadOptions& options) {
+  return Loader(module, source, layout, options).Load();
+}
+
+void RequireFit(torch::nn::Module& module, const WeightSource& source, const Layout& layout,
+                const LoadOptions& options) {
+  Loader(module, source, layout, options).Check();
+}
+
+void LoadTransformerWeights(const WeightSource& source, GeneTransformer& transformer) {
+  const Layout layout = Need(FindGeneTransformer(source), source, "gene transformer");
+  LoadWeights(*transformer, source, layout, {.optional = {"cls."}});
+}
+
+void LoadUNetWeights(const WeightSource& source, UNet& unet) {
+  LoadWeights(*unet, source, Need(FindUNet(source), source, "UNet"));
+}
+
+UNet OpenUNet(const WeightSource& source, const LoadOptions& options) {
+  const Layout layout = Need(FindUNet(source), source, "UNet");
+  return Loaded([&] { return UNet(InferUNet(source, layout)); }, source, layout, options);
+}
+
+Autoencoder OpenAutoencoder(const WeightSource& source, const LoadOptions& options) {
+  const Layout layout = Need(FindAutoencoder(source), source, "autoencoder");
+  return Loaded([&] { return Autoencoder(InferAutoencoder(source, layout)); }, source, layout, options);
+}
+
+GeneTransformer OpenGeneTransformer(const WeightSource& source, bool with_head, LoadOptions options) {
+  const Layout layout = Need(FindGeneTransformer(source), source, "gene transformer");
+  if (!with_head) options.optional.push_back("cls.");
+  return Loaded([&] { return GeneTransformer(InferGeneTransformer(source, layout)); }, source, layout, options);
+}
+
+std::shared_ptr<ConditionerImpl> OpenConditioner(const WeightSource& source, const GeneTransformerConfig& transformer,
+                                                 const LoadOptions& options) {
+  const Layout layout = Need(FindConditioner(source), source, "conditioner");
+  return Loaded([&] { return MakeConditioner(InferConditioner(source, layout), transformer); }, source, layout,
+                options);
+}
+
+VisionTransformer OpenVisionTransformer(const WeightSource& source, const LoadOptions& options) {
+  const Layout layout = Need(FindVisionTransformer(source), source, "vision transformer");
+  return Loaded([&] { return VisionTransformer(InferVisionTransformer(source, layout)); }, source, layout, options);
+}
+
+Inception OpenInception(const WeightSource& source, const LoadOptions& options) {
+  return Loaded([] { return Inception(); }, source, Need(FindInception(source), source, "Inception-v3"), options);
+}
+
+Lpips OpenLpips(const WeightSource& source, const LoadOptions& options) {
+  return Loaded([] { return Lpips(); }, source, Need(FindLpips(source), source, "LPIPS"), options);
+}
+
+}  // namespace genvinci
