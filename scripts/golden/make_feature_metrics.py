@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Writes tests/metrics/data/feature_metrics.safetensors: scores of feature sets and bootstrap statistics.
 
-Frechet and kernel distances are torch-fidelity's, balanced accuracies scikit-learn's, means and percentiles numpy's.
+Frechet and kernel distances are torch-fidelity's, Frechet distances torchmetrics' too, balanced accuracies scikit-learn's, means and percentiles numpy's.
 Precision, recall, density and coverage are written out from the papers' definitions, row by row.
 
-Usage: scripts/golden/make_feature_metrics.py [FILE]   (needs torch-fidelity 0.4, torch, scikit-learn, numpy,
-                                                        safetensors)
+Usage: scripts/golden/make_feature_metrics.py [FILE]   (needs torch-fidelity 0.4, torchmetrics, torch,
+                                                        scikit-learn, numpy, safetensors)
 """
 import pathlib
 import sys
@@ -15,10 +15,12 @@ import numpy as np
 import sklearn
 import torch
 import torch_fidelity
+import torchmetrics
 from safetensors.numpy import save_file
 from sklearn.metrics import balanced_accuracy_score
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
+from torchmetrics.image.fid import FrechetInceptionDistance
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -26,6 +28,20 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def frechet(a, b):
     statistics = [fid_features_to_statistics(torch.from_numpy(rows)) for rows in (a, b)]
     return fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
+
+
+def torchmetrics_frechet(a, b):
+    """Of given features: the metric's own network is replaced by one that hands them through."""
+    class Same(torch.nn.Module):
+        num_features = a.shape[1]
+
+        def forward(self, rows):
+            return rows
+
+    metric = FrechetInceptionDistance(feature=Same(), normalize=True).set_dtype(torch.float64)
+    metric.update(torch.from_numpy(a), real=True)
+    metric.update(torch.from_numpy(b), real=False)
+    return metric.compute().item()
 
 
 def kernel(a, b):
@@ -67,6 +83,7 @@ def feature_sets(random):
         tensors |= {
             f"{name}.real": real, f"{name}.made": made,
             f"{name}.frechet": np.array([frechet(a, b)]),
+            f"{name}.frechet_torchmetrics": np.array([torchmetrics_frechet(a, b)]),
             f"{name}.kernel": np.array([kernel(a[:least], b[:least])]),  # of the first rows of each
             f"{name}.balls_3": neighbourhood(a, b, 3), f"{name}.balls_5": neighbourhood(a, b, 5),
             f"{name}.nearest": np.array([min(distance(x, y) for y in a) for x in b]),
@@ -103,6 +120,7 @@ def main():
     random = np.random.default_rng(20240611)
     tensors = feature_sets(random) | bootstrap(random)
     versions = {"made_by": "scripts/golden/make_feature_metrics.py", "torch-fidelity": torch_fidelity.__version__,
+                "torchmetrics": torchmetrics.__version__,
                 "scikit-learn": sklearn.__version__, "numpy": np.__version__, "torch": torch.__version__}
     save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, path, metadata=versions)
 

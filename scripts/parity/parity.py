@@ -199,6 +199,26 @@ def compvis_unet(name, blocks, levels):
     return f"{place}.{block}.{1 if kind == 'attentions' else 0}.{rest}"
 
 
+def save_genvinci_checkpoint(bench, path):
+    """All of GenVinci in one file, as its training saves it."""
+    transformer, unet_part, vae_part = bert(bench), unet_model(bench), vae_model(bench)
+    config = transformer.config
+    sizes = (77, 768, 1280, 512) if bench.full else (7, 24, 128, 16)
+    parts = randomise(Conditioner(config.max_position_embeddings, config.hidden_size, *sizes))
+    state = {f"cond_stage_model.gf_model.{k}": v for k, v in transformer.state_dict().items()}
+    for key, value in parts.state_dict().items():
+        inner = "model.diffusion_model." if key.startswith("time_embed_condtion") else "cond_stage_model."
+        state[inner + key] = value
+    has_attention = ["CrossAttn" in kind for kind in unet_part.config.up_block_types]
+    for key, value in unet_part.state_dict().items():
+        state["model.diffusion_model." + compvis_unet(key, unet_part.config.layers_per_block, has_attention)] = value
+    for key, value in vae_part.state_dict().items():
+        attention = "attentions" in key and value.dim() == 2
+        state["first_stage_model." + compvis_vae(key, len(vae_part.config.block_out_channels))] = (
+            value[:, :, None, None] if attention else value)
+    torch.save({"model_state_dict": state, "config": {"img_size": 256}, "state": torch.get_rng_state()}, path)
+
+
 @check()
 def unet(bench, tolerance):
     model = unet_model(bench)
@@ -232,6 +252,20 @@ def unet(bench, tolerance):
     hook.remove()
     out, seconds = bench.forward("unet", path, dict(inputs, time_embedding=time_embedding), *flags)
     bench.compare("UNet, with the time path", out["output"], expected, tolerance, seconds)
+
+
+def compvis_vae(name, levels):
+    """diffusers' name of an autoencoder's tensor in CompVis's checkpoints."""
+    for theirs, ours in (("conv_norm_out", "norm_out"), ("conv_shortcut", "nin_shortcut"),
+                         ("mid_block.resnets.0", "mid.block_1"), ("mid_block.resnets.1", "mid.block_2"),
+                         ("mid_block.attentions.0.group_norm", "mid.attn_1.norm"),
+                         ("mid_block.attentions.0.to_out.0", "mid.attn_1.proj_out"),
+                         ("mid_block.attentions.0.to_", "mid.attn_1.")):
+        name = name.replace(theirs, ours)
+    name = re.sub(r"down_blocks\.(\d+)\.resnets", r"down.\1.block", name)
+    name = re.sub(r"down_blocks\.(\d+)\.downsamplers\.0", r"down.\1.downsample", name)
+    name = re.sub(r"up_blocks\.(\d+)\.resnets", lambda m: f"up.{levels - 1 - int(m[1])}.block", name)
+    return re.sub(r"up_blocks\.(\d+)\.upsamplers\.0", lambda m: f"up.{levels - 1 - int(m[1])}.upsample", name)
 
 
 def vae_model(bench):
@@ -334,6 +368,34 @@ def lpips(bench, tolerance):
     bench.compare("LPIPS of lpips (AlexNet)", out["output"], expected, tolerance, seconds)
 
 
+def plms(predict, x, steps):
+    """PLMS as Stable Diffusion's first release and the reference have it: its times, a pseudo improved Euler step first."""
+    betas = torch.linspace(BETAS["beta_start"] ** 0.5, BETAS["beta_end"] ** 0.5, 1000, dtype=torch.float64) ** 2
+    signal = torch.cumprod(1 - betas, 0)
+    times = [t + 1 for t in range(0, 1000, 1000 // steps)]
+    before = [signal[0]] + [signal[t] for t in times[:-1]]
+    older = []
+    for i in reversed(range(len(times))):
+        a, b = signal[times[i]].item(), before[i].item()
+
+        def move(noise):
+            clean = (x - (1 - a) ** 0.5 * noise) / a**0.5
+            return b**0.5 * clean + (1 - b) ** 0.5 * noise
+
+        noise = predict(x, times[i])
+        if not older:
+            mixed = (noise + predict(move(noise), times[max(i - 1, 0)])) / 2
+        elif len(older) == 1:
+            mixed = (3 * noise - older[-1]) / 2
+        elif len(older) == 2:
+            mixed = (23 * noise - 16 * older[-1] + 5 * older[-2]) / 12
+        else:
+            mixed = (55 * noise - 59 * older[-1] + 37 * older[-2] - 9 * older[-3]) / 24
+        x = move(mixed)
+        older.append(noise)
+    return x
+
+
 @check(1e-3)
 def samplers(bench, tolerance):
     """At reduced width always: over 50 steps of guided sampling."""
@@ -348,14 +410,21 @@ def samplers(bench, tolerance):
             "euler": d.EulerDiscreteScheduler(**BETAS), "heun": d.HeunDiscreteScheduler(**BETAS)}
     noise, context = torch.randn(2, 4, 16, 16), torch.randn(2, 77, 24)
     negative = torch.randn(2, 77, 24)
-    for name, scheduler in made.items():
+
+    def guided(x, t):
+        u, c = model(torch.cat([x, x]), t, encoder_hidden_states=torch.cat([negative, context])).sample.chunk(2)
+        return u + 3 * (c - u)
+
+    def sample(scheduler):
         scheduler.set_timesteps(50)
         x = noise * scheduler.init_noise_sigma
+        for t in scheduler.timesteps:
+            x = scheduler.step(guided(scheduler.scale_model_input(x, t), t), t, x).prev_sample
+        return x
+
+    for name in [*made, "plms"]:
         with torch.no_grad():
-            for t in scheduler.timesteps:
-                both = torch.cat([scheduler.scale_model_input(x, t)] * 2)
-                u, c = model(both, t, encoder_hidden_states=torch.cat([negative, context])).sample.chunk(2)
-                x = scheduler.step(u + 3 * (c - u), t, x).prev_sample
+            x = plms(guided, noise, 50) if name == "plms" else sample(made[name])
         inputs = {"noise": noise, "encoder_hidden_states": context, "negative_encoder_hidden_states": negative}
         out, seconds = bench.forward("sampler", folder, inputs, "--sampler", name, "--steps", 50, "--guidance", 3)
         bench.compare(f"sampler {name}, 50 steps, guidance 3", out["output"], x, tolerance, seconds)

@@ -216,11 +216,12 @@ void Checkpoint::LoadInto(torch::nn::Module& module, const std::string& prefix) 
   const torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : StateOf(module, prefix)) {
     if (!averaged->Has(name)) continue;
-    const torch::Tensor value = ToTensor(averaged->View(name));
+    const torch::Tensor value = BorrowTensor(averaged->View(name));
     if (value.sizes() != tensor.sizes())
       throw DataError("CKPT_TENSORS", "{}: {} has another shape than in model.safetensors",
                       (path_ / "ema.safetensors").string(), name);
     torch::Tensor(tensor).copy_(value);
+    averaged->Release(name);
   }
 }
 

@@ -3,6 +3,7 @@
 #include "genvinci/core/run_folder.h"
 #include "genvinci/core/text.h"
 #include "genvinci/nn/memory_format.h"
+#include "genvinci/tensor/skip_init.h"
 
 namespace genvinci {
 namespace {
@@ -37,7 +38,9 @@ LoadedPipeline LoadPipeline(const fs::path& path, const torch::Device& device) {
   const Checkpoint checkpoint = Checkpoint::Open(path);
   const Json state = checkpoint.RequireKind("ldm");
   const auto config = ReadConfig<PipelineConfig>(checkpoint, state, "pipeline");
+  std::optional<SkipRandomInit> skip(std::in_place);
   Pipeline pipeline(config);
+  skip.reset();
   checkpoint.LoadInto(*pipeline, "");
   pipeline->to(device);
   pipeline->eval();

@@ -79,7 +79,7 @@ NamedTensors RunConditioner(const Job& job) {
   torch::Tensor tokens_BL = Tokens(job, transformer->config());
   if (conditioner->needs_full_length())
     tokens_BL = torch::constant_pad_nd(tokens_BL, {0, transformer->config().max_tokens - tokens_BL.size(1)});
-  const Condition condition = conditioner->forward(transformer->forward(tokens_BL), tokens_BL);
+  const Condition condition = conditioner->forward({transformer->forward(tokens_BL), tokens_BL});
   NamedTensors outputs = {{"output", condition.context_BLD}, {"time_embedding", condition.time_BT}};
   if (condition.semantic_BE.defined()) outputs.emplace_back("semantic", condition.semantic_BE);
   return outputs;

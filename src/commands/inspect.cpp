@@ -8,6 +8,8 @@
 #include "genvinci/io/image.h"
 #include "genvinci/io/pickle.h"
 #include "genvinci/io/safetensors.h"
+#include "genvinci/io/torch_checkpoint.h"
+#include "genvinci/weights/layout.h"
 
 namespace genvinci {
 namespace {
@@ -29,22 +31,49 @@ Json InspectH5ad(const fs::path& path) {
   const H5adFile file(path);
   Json matrices = Json::object();
   for (const std::string& layer : file.layers()) matrices[layer] = file.MatrixKind(layer);
-  return {{"kind", "h5ad"},         {"n_obs", file.n_obs()},    {"n_vars", file.n_vars()},       {"matrices", matrices},
-          {"obs", Columns(file.obs())}, {"var", Columns(file.var())}, {"obsm", file.obsm_names()}};
+  return {{"kind", "h5ad"},           {"n_obs", file.n_obs()},      {"n_vars", file.n_vars()},
+          {"matrices", matrices},     {"obs", Columns(file.obs())}, {"var", Columns(file.var())},
+          {"obsm", file.obsm_names()}};
+}
+
+// The models that a file of tensors holds, and by whose names.
+Json ModelsIn(const WeightSource& source) {
+  Json models = Json::object();
+  const auto add = [&](const char* component, const std::optional<Layout>& layout) {
+    if (layout)
+      models[component] = layout->kind + " names" + (layout->prefix.empty() ? "" : " behind " + layout->prefix);
+  };
+  add("gene_transformer", FindGeneTransformer(source));
+  add("conditioner", FindConditioner(source));
+  add("unet", FindUNet(source));
+  add("vae", FindAutoencoder(source));
+  add("vit", FindVisionTransformer(source));
+  add("inception", FindInception(source));
+  add("lpips", FindLpips(source));
+  return models;
+}
+
+Json InspectTensors(const TensorFile& file, const char* kind) {
+  Json tensors = Json::object();
+  uint64_t bytes = 0, values = 0;
+  for (const std::string& name : file.names()) {
+    const std::vector<int64_t>& shape = file.Shape(name);
+    uint64_t count = 1;
+    for (const int64_t side : shape) count *= static_cast<uint64_t>(side);
+    values += count;
+    bytes += count * SizeOf(file.Type(name));
+    if (tensors.size() < kShown) tensors[name] = fmt::format("{} [{}]", Name(file.Type(name)), fmt::join(shape, ", "));
+  }
+  return {{"kind", kind},     {"tensors", file.names().size()},
+          {"values", values}, {"bytes", bytes},
+          {"first", tensors}, {"models", ModelsIn(WeightSource::Open(file.path()))}};
 }
 
 Json InspectSafetensors(const fs::path& path) {
   const SafetensorsFile file(path);
-  Json tensors = Json::object();
-  uint64_t bytes = 0, values = 0;
-  for (const std::string& name : file.names()) {
-    const TensorView& view = file.View(name);
-    bytes += view.bytes.size();
-    values += view.bytes.size() / SizeOf(view.dtype);
-    if (tensors.size() < kShown) tensors[name] = fmt::format("{} [{}]", Name(view.dtype), fmt::join(view.shape, ", "));
-  }
-  return {{"kind", "safetensors"}, {"tensors", file.names().size()}, {"values", values}, {"bytes", bytes},
-          {"first", tensors},      {"metadata", file.metadata()}};
+  Json result = InspectTensors(file, "safetensors");
+  result["metadata"] = file.metadata();
+  return result;
 }
 
 // A number or text as it is, anything else by its kind.
@@ -94,11 +123,12 @@ Json InspectDataset(const fs::path& path) {
           {"channels", info.channels},
           {"img_size", info.img_size},
           {"um_per_px", info.um_per_px},
-          {"split", {{"by", info.split_kind},
-                     {"train", dataset.Indices(Split::kTrain).size()},
-                     {"val", dataset.Indices(Split::kVal).size()},
-                     {"test", dataset.Indices(Split::kTest).size()},
-                     {"same_patient", info.same_patient}}},
+          {"split",
+           {{"by", info.split_kind},
+            {"train", dataset.Indices(Split::kTrain).size()},
+            {"val", dataset.Indices(Split::kVal).size()},
+            {"test", dataset.Indices(Split::kTest).size()},
+            {"same_patient", info.same_patient}}},
           {"obs", Columns(dataset.obs())},
           {"leak_report", info.leak_report}};
 }
@@ -135,13 +165,17 @@ Json InspectFolder(const fs::path& path) {
 
 Json InspectFile(const fs::path& path) {
   const MappedFile file(path);
-  const std::string_view head(reinterpret_cast<const char*>(file.bytes().data()), std::min<size_t>(file.bytes().size(), 16));
+  const std::string_view head(reinterpret_cast<const char*>(file.bytes().data()),
+                              std::min<size_t>(file.bytes().size(), 16));
   if (head.starts_with("\x89HDF\r\n\x1a\n")) return InspectH5ad(path);
-  if (head.starts_with("\x89PNG") || head.starts_with("\xff\xd8\xff") || head.starts_with("II*") || head.starts_with("MM"))
+  if (head.starts_with("\x89PNG") || head.starts_with("\xff\xd8\xff") || head.starts_with("II*") ||
+      head.starts_with("MM"))
     return InspectImage(path);
   if (head.size() > 8 && head[8] == '{') return InspectSafetensors(path);
+  if (TorchCheckpoint::Looks(path)) return InspectTensors(TorchCheckpoint(path), "PyTorch checkpoint");
   if (head.size() > 1 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5) return InspectPickle(path);
-  throw DataError("INSPECT_UNKNOWN", "{}: no format that genvinci reads: h5ad, safetensors, pickle, JPEG, PNG, TIFF",
+  throw DataError("INSPECT_UNKNOWN",
+                  "{}: no format that genvinci reads: h5ad, safetensors, PyTorch, pickle, JPEG, PNG, TIFF",
                   path.string());
 }
 

@@ -87,6 +87,8 @@ class H5adReader : public SectionReader {
     NameGenes();
     Arrange();
     Place();
+    for (const std::string& name : file_.obsm_names())
+      if (name != "spatial") data_.obsm[name] = file_.Obsm(name);
     if (!options.no_images) JoinImages();
     data_.um_per_px = options.um_per_px;
     data_.provenance["files"] = Json::array({FileFacts(path_)});

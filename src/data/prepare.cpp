@@ -118,6 +118,7 @@ void WriteExpression(const SectionReader& reader, const Chosen& chosen, DataFram
       spatial.values.insert(spatial.values.end(), {chosen.x[k], chosen.y[k]});
     writer.SetObsm("spatial", spatial);
   }
+  for (const auto& [name, array] : reader.data().obsm) writer.SetObsm(name, PickRows(array, chosen.rows));
   size_t next = 0;
   reader.ForEachBatch([&](const SparseRows& rows) {
     SparseRows kept;

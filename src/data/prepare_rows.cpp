@@ -107,4 +107,13 @@ Chosen Keep(const SourceData& data, const Survey& survey, const Chosen& chosen, 
   return kept;
 }
 
+DenseArray PickRows(const DenseArray& array, const std::vector<int64_t>& rows) {
+  DenseArray picked{static_cast<int64_t>(rows.size()), array.columns, {}};
+  for (const int64_t row : rows) {
+    const auto begin = array.values.begin() + row * array.columns;
+    picked.values.insert(picked.values.end(), begin, begin + array.columns);
+  }
+  return picked;
+}
+
 }  // namespace genvinci

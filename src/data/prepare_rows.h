@@ -45,6 +45,8 @@ Chosen Choose(const SourceData& data, const Survey& survey, std::vector<int64_t>
 // Those at `positions` of `chosen`.
 Chosen Keep(const SourceData& data, const Survey& survey, const Chosen& chosen, const std::vector<int64_t>& positions);
 
+DenseArray PickRows(const DenseArray& array, const std::vector<int64_t>& rows);
+
 template <typename T>
 std::vector<T> Pick(const std::vector<T>& values, const std::vector<int64_t>& rows) {
   std::vector<T> picked;

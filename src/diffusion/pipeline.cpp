@@ -40,7 +40,8 @@ torch::Tensor Channels(const torch::Tensor& values_C) { return values_C.view({1,
 PipelineImpl::PipelineImpl(const PipelineConfig& config)
     : config_(Checked(config)), schedule_(config.diffusion), objective_(config.diffusion, schedule_) {
   const ModelOptions& models = config_.models;
-  transformer = register_module("transformer", GeneTransformer(models.transformer));
+  if (models.conditioner.ReadsGenes())
+    transformer = register_module("transformer", GeneTransformer(models.transformer));
   conditioner = register_module("conditioner", MakeConditioner(models.conditioner, models.transformer));
   unet = register_module("unet", UNet(models.unet));
   autoencoder = register_module("autoencoder", Autoencoder(models.autoencoder));
@@ -51,6 +52,11 @@ PipelineImpl::PipelineImpl(const PipelineConfig& config)
   // Equal rows would get equal gradients and stay equal.
   null_context = register_parameter("null_context", 0.02 * torch::randn({context.context_tokens, context.context_dim}));
   null_time = register_parameter("null_time", torch::zeros({context.time_dim}));
+  if (models.second.Any()) {
+    second = register_module("second", SecondConditioner(models.second, context.context_dim, context.time_dim));
+    null_second = register_parameter("null_second", 0.02 * torch::randn({second->tokens(), context.context_dim}));
+    null_second_time = register_parameter("null_second_time", torch::zeros({context.time_dim}));
+  }
   UseChannelsLast(*this);
 }
 
@@ -60,16 +66,42 @@ torch::Tensor PipelineImpl::PadTokens(const std::vector<std::vector<int32_t>>& t
 }
 
 Condition PipelineImpl::Encode(const torch::Tensor& tokens_BL) {
-  return conditioner->forward(transformer->forward(tokens_BL), tokens_BL);
+  return Read({transformer->forward(tokens_BL), tokens_BL}, {});
+}
+
+Condition PipelineImpl::Read(const EncodedProfiles& profiles, const SecondInputs& inputs) {
+  GENVINCI_CHECK(inputs.defined() == !second.is_empty(), "a second condition is {}, but was {}",
+                 second.is_empty() ? "not read" : "read", inputs.defined() ? "given" : "not given");
+  const torch::Device device = null_context.device();
+  const auto here = [&](const torch::Tensor& values) { return values.defined() ? values.to(device) : values; };
+  Condition condition =
+      conditioner->forward({here(profiles.hidden_BLD), here(profiles.tokens_BL), here(profiles.vector_BV)});
+  if (!second.is_empty()) {
+    condition.second = second->forward(
+        {here(inputs.neighbours_BKE), here(inputs.offsets_BK2), here(inputs.present_BK), here(inputs.vector_BV)});
+  }
+  return condition;
 }
 
 Condition PipelineImpl::Null(int64_t batch) const {
-  return {null_context.unsqueeze(0).expand({batch, -1, -1}), null_time.unsqueeze(0).expand({batch, -1})};
+  Condition null{null_context.unsqueeze(0).expand({batch, -1, -1}), null_time.unsqueeze(0).expand({batch, -1})};
+  if (!second.is_empty())
+    null.second = {null_second.unsqueeze(0).expand({batch, -1, -1}), null_second_time.unsqueeze(0).expand({batch, -1})};
+  return null;
 }
 
 Condition PipelineImpl::Drop(const Condition& condition, const torch::Tensor& drop_B) const {
-  return {torch::where(drop_B.view({-1, 1, 1}), null_context.unsqueeze(0), condition.context_BLD),
-          torch::where(drop_B.view({-1, 1}), null_time.unsqueeze(0), condition.time_BT)};
+  Condition dropped = condition;
+  dropped.context_BLD = torch::where(drop_B.view({-1, 1, 1}), null_context.unsqueeze(0), condition.context_BLD);
+  dropped.time_BT = torch::where(drop_B.view({-1, 1}), null_time.unsqueeze(0), condition.time_BT);
+  return dropped;
+}
+
+Condition PipelineImpl::DropSecond(const Condition& condition, const torch::Tensor& drop_B) const {
+  Condition dropped = condition;
+  dropped.second = {torch::where(drop_B.view({-1, 1, 1}), null_second.unsqueeze(0), condition.second.tokens_BLD),
+                    torch::where(drop_B.view({-1, 1}), null_second_time.unsqueeze(0), condition.second.time_BT)};
+  return dropped;
 }
 
 torch::Tensor PipelineImpl::Normalise(const torch::Tensor& latents_BCHW) const {
@@ -88,8 +120,7 @@ torch::Tensor PipelineImpl::DecodeImages(const torch::Tensor& normalised_BCHW) {
 torch::Tensor PipelineImpl::Loss(const torch::Tensor& normalised_BCHW, const Condition& condition,
                                  const torch::Tensor& timesteps_B, const torch::Tensor& noise_BCHW) {
   const torch::Tensor noisy_BCHW = schedule_.AddNoise(normalised_BCHW, noise_BCHW, timesteps_B);
-  const torch::Tensor prediction_BCHW =
-      unet->forward(noisy_BCHW, timesteps_B, condition.context_BLD, condition.time_BT);
+  const torch::Tensor prediction_BCHW = RunUNet(noisy_BCHW, timesteps_B, condition);
   const torch::Tensor target_BCHW = objective_.Target(normalised_BCHW, noise_BCHW, timesteps_B);
   return (prediction_BCHW - target_BCHW).square().mean({1, 2, 3}) * objective_.Weight(timesteps_B);
 }
@@ -116,27 +147,51 @@ torch::Tensor PipelineImpl::SampleFrom(const Condition& condition, SampleStart s
   return sampler->Sample(denoise, start, step_noise);
 }
 
-PipelineImpl::Predict PipelineImpl::GuidedUNet(const Condition& condition, const SamplerOptions& options) {
-  const double guidance = options.guidance;
-  if (guidance == 1) {
-    return [this, condition](const torch::Tensor& x_BCHW, double t) {
-      const torch::Tensor times_B = torch::full({x_BCHW.size(0)}, t, x_BCHW.options().dtype(torch::kFloat32));
-      return unet->forward(x_BCHW, times_B, condition.context_BLD, condition.time_BT);
-    };
-  }
-  if (config_.condition_dropout == 0) {
+void PipelineImpl::RequireNullConditions(const Condition& condition, const SamplerOptions& options) const {
+  const auto require = [](const char* flag, double scale, const char* dropout, double trained) {
+    if (scale == 1 || trained > 0) return;
     throw ConfigError("GUIDANCE_UNTRAINED",
-                      "sampling.guidance: {}, but the model was trained with condition_dropout 0 and knows no null "
-                      "condition: use guidance 1, or train with condition_dropout",
-                      guidance);
+                      "sampling.{}: {}, but the model was trained with {} 0 and knows no null condition: use guidance "
+                      "1, or train with {}",
+                      flag, scale, dropout, dropout);
+  };
+  require("guidance", options.guidance, "condition_dropout", config_.condition_dropout);
+  if (!condition.second.tokens_BLD.defined()) {
+    if (options.second_guidance)
+      throw ConfigError("GUIDANCE_SECOND", "sampling.second_guidance: {}, but the model has no second condition",
+                        *options.second_guidance);
+    return;
   }
-  const Condition null = Null(condition.context_BLD.size(0));
-  const Condition both{torch::cat({null.context_BLD, condition.context_BLD}),
-                       torch::cat({null.time_BT, condition.time_BT})};
-  return [this, both, guidance, rescale = options.guidance_rescale](const torch::Tensor& x_BCHW, double t) {
-    const torch::Tensor times_B = torch::full({2 * x_BCHW.size(0)}, t, x_BCHW.options().dtype(torch::kFloat32));
-    const auto halves = unet->forward(torch::cat({x_BCHW, x_BCHW}), times_B, both.context_BLD, both.time_BT).chunk(2);
-    return Guided(halves[0], halves[1], guidance, rescale);
+  require("second_guidance", options.SecondGuidance(), "second_dropout", config_.second_dropout);
+}
+
+torch::Tensor PipelineImpl::RunUNet(const torch::Tensor& x_BCHW, const torch::Tensor& timesteps_B,
+                                    const Condition& condition) {
+  const ConditionTokens& more = condition.second;
+  if (!more.tokens_BLD.defined()) return unet->forward(x_BCHW, timesteps_B, condition.context_BLD, condition.time_BT);
+  return unet->forward(x_BCHW, timesteps_B, torch::cat({condition.context_BLD, more.tokens_BLD}, 1),
+                       condition.time_BT + more.time_BT);
+}
+
+PipelineImpl::Predict PipelineImpl::GuidedUNet(const Condition& condition, const SamplerOptions& options) {
+  RequireNullConditions(condition, options);
+  const double genes = options.guidance, rescale = options.guidance_rescale;
+  const bool is_dual = condition.second.tokens_BLD.defined() && options.SecondGuidance() != genes;
+  std::vector<Condition> compared;
+  if (is_dual || genes != 1) compared.push_back(Null(condition.context_BLD.size(0)));
+  if (is_dual) {
+    compared.push_back(condition);
+    compared.back().second = compared.front().second;
+  }
+  compared.push_back(condition);
+  const auto passes = static_cast<int64_t>(compared.size());
+  return [this, all = Condition::Cat(compared), passes, genes, second = options.SecondGuidance(), rescale](
+             const torch::Tensor& x_BCHW, double t) {
+    const torch::Tensor times_B = torch::full({passes * x_BCHW.size(0)}, t, x_BCHW.options().dtype(torch::kFloat32));
+    const torch::Tensor predicted = RunUNet(x_BCHW.repeat({passes, 1, 1, 1}), times_B, all);
+    if (passes == 1) return predicted;
+    const std::vector<torch::Tensor> of = predicted.chunk(passes);
+    return passes == 2 ? Guided(of[0], of[1], genes, rescale) : DualGuided(of[0], of[1], of[2], genes, second, rescale);
   };
 }
 

@@ -130,9 +130,8 @@ class SplitDrawing {
     }
     Pipeline pipeline = job_.loaded.pipeline;
     if (job_.options.unconditional) return pipeline->Null(static_cast<int64_t>(observations.size()));
-    const Condition condition = pipeline->Encode(job_.TokensOf(distinct));
-    const torch::Tensor rows_B = torch::tensor(rows, torch::kInt64).to(condition.context_BLD.device());
-    return {condition.context_BLD.index_select(0, rows_B), condition.time_BT.index_select(0, rows_B)};
+    const Condition condition = job_.ConditionOf(distinct);
+    return condition.Rows(torch::tensor(rows, torch::kInt64).to(condition.context_BLD.device()));
   }
 
   torch::Tensor FileNoise(int64_t first, int64_t end) const {
@@ -187,7 +186,8 @@ class SplitDrawing {
             {"steps", std::to_string(sampling.steps)},
             {"eta", fmt::format("{}", sampling.eta)},
             {"guidance", fmt::format("{}", sampling.guidance)},
-            {"guidance_rescale", fmt::format("{}", sampling.guidance_rescale)}};
+            {"guidance_rescale", fmt::format("{}", sampling.guidance_rescale)},
+            {"second_guidance", fmt::format("{}", sampling.SecondGuidance())}};
   }
 
   PngText SyntheticText(int64_t item) const {

@@ -12,10 +12,8 @@ namespace {
 
 // The reference averages over all positions, padded ones too; where nothing is padded to the full length, padding
 // depends on the batch, so only the profile's own tokens count.
-torch::Tensor MeanOverPositions(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL, bool full_length) {
-  if (full_length) return hidden_BLD.mean(1);
-  const torch::Tensor mask_BL1 = (tokens_BL != kPadToken).unsqueeze(-1).to(hidden_BLD.scalar_type());
-  return (hidden_BLD * mask_BL1).sum(1) / mask_BL1.sum(1);
+torch::Tensor MeanOverPositions(const EncodedProfiles& profiles, bool full_length) {
+  return full_length ? profiles.hidden_BLD.mean(1) : MeanOverTokens(profiles.hidden_BLD, profiles.tokens_BL);
 }
 
 void AppendRows(const torch::Tensor& rows_BD, DenseArray& array) {
@@ -55,16 +53,18 @@ Json ExtractSplit(const GenerationJob& job, Split split, const fs::path& folder)
   for (size_t first = 0; first < observations.size(); first += batch) {
     ThrowIfStopped("stopped before all profiles were embedded; nothing was written");
     const size_t end = std::min(first + batch, observations.size());
-    const torch::Tensor tokens_BL = job.TokensOf({observations.begin() + first, observations.begin() + end});
-    const torch::Tensor hidden_BLD = pipeline->transformer->forward(tokens_BL);
-    AppendRows(MeanOverPositions(hidden_BLD, tokens_BL, pipeline->conditioner->needs_full_length()), gene_embeddings);
-    const Condition condition = pipeline->conditioner->forward(hidden_BLD, tokens_BL);
+    const std::vector<int64_t> batch_rows(observations.begin() + static_cast<int64_t>(first),
+                                          observations.begin() + static_cast<int64_t>(end));
+    const EncodedProfiles profiles = job.ProfilesOf(batch_rows);
+    if (profiles.hidden_BLD.defined())
+      AppendRows(MeanOverPositions(profiles, pipeline->conditioner->needs_full_length()), gene_embeddings);
+    const Condition condition = pipeline->Read(profiles, job.table->Second(batch_rows));
     AppendRows(condition.context_BLD.mean(1), text_embeddings);
     AppendRows(condition.time_BT, time_embeddings);
     progress.Add(static_cast<int64_t>(end - first));
   }
   H5adWriter writer(staged.path() / "embeddings.h5ad", ObsOf(job.dataset, observations, split), DataFrame());
-  writer.SetObsm("gf_embs", gene_embeddings);
+  if (gene_embeddings.rows > 0) writer.SetObsm("gf_embs", gene_embeddings);
   writer.SetObsm("text_embs", text_embeddings);
   writer.SetObsm("time_embs", time_embeddings);
   for (size_t i = 0; i < observations.size(); ++i) writer.AppendDense({});

@@ -4,6 +4,8 @@
 #include "genvinci/core/log.h"
 #include "genvinci/diffusion/sampler.h"
 #include "genvinci/tensor/device.h"
+#include "genvinci/weights/foreign_pipeline.h"
+#include "genvinci/weights/weight_source.h"
 #include "job.h"
 
 namespace genvinci {
@@ -26,8 +28,10 @@ void CheckOptions(const GenerateOptions& options, size_t splits) {
   }
 }
 
-// A checkpoint lies in <run>/checkpoints/step-<n>.
+// A checkpoint lies in <run>/checkpoints/step-<n>; beside a weight file of someone else's is a good place too.
 fs::path RunOf(const fs::path& checkpoint) {
+  std::error_code error;
+  if (fs::is_regular_file(checkpoint, error)) return fs::absolute(checkpoint).parent_path();
   const fs::path parent = checkpoint.parent_path();
   return parent.filename() == "checkpoints" ? parent.parent_path() : parent;
 }
@@ -79,9 +83,21 @@ std::shared_ptr<SampleRanker> OpenRanker(const GenerateOptions& options, const D
   return std::make_shared<SampleRanker>(LoadAligner(*path, OpenDevice(options.common.device)), dataset);
 }
 
+// As in training, but for what is given.
+ConditionSources SourcesOf(const GenerateOptions& options, const Json& state) {
+  const Json sources = state.value("sources", Json::object());
+  ConditionSources found = ConditionSources::FromJson(sources.value("conditions", Json::object()));
+  if (!options.vector.empty()) found.vector = options.vector;
+  if (!options.second_vector.empty()) found.second_vector = options.second_vector;
+  return found;
+}
+
 GenerationJob Open(const GenerateOptions& options) {
   const Dataset dataset = Dataset::Open(options.dataset);
-  LoadedPipeline loaded = LoadPipeline(RunNamed(options), OpenDevice(options.common.device));
+  const torch::Device device = OpenDevice(options.common.device);
+  LoadedPipeline loaded = WeightSource::IsForeign(options.checkpoint)
+                              ? OpenForeignPipeline(options.checkpoint, options.img_size, device)
+                              : LoadPipeline(RunNamed(options), device);
   const PipelineConfig& config = loaded.pipeline->config();
   if (dataset.has_images() && dataset.info().channels.size() != config.channels.size()) {
     throw DataError("GENERATE_CHANNELS",
@@ -89,9 +105,10 @@ GenerationJob Open(const GenerateOptions& options) {
                     "own checkpoint, or one prepared with --no_images",
                     dataset.path().string(), dataset.info().channels.size(), config.channels.size());
   }
-  if (options.unconditional && config.condition_dropout == 0) {
+  if (options.unconditional &&
+      (config.condition_dropout == 0 || (config.models.second.Any() && config.second_dropout == 0))) {
     throw ConfigError("GUIDANCE_UNTRAINED",
-                      "--unconditional: {} was trained with condition_dropout 0 and knows no null "
+                      "--unconditional: {} was trained with condition_dropout or second_dropout 0 and knows no null "
                       "condition",
                       loaded.path.string());
   }
@@ -99,18 +116,33 @@ GenerationJob Open(const GenerateOptions& options) {
     throw ConfigError("STRENGTH_NO_IMAGES", "--strength {}: {} has no images to start from: leave it out",
                       options.strength, dataset.path().string());
   }
-  TokenizedDataset tokenized = TokenizeDataset(dataset, loaded.vocabulary, config.models.transformer.max_tokens);
-  Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
+  auto table = std::make_shared<ConditionTable>(dataset, SourcesOf(options, loaded.state));
+  table->RequireSizes(config.models);
+  TokenizedDataset tokenized;
+  if (config.models.conditioner.ReadsGenes()) {
+    tokenized = TokenizeDataset(dataset, loaded.vocabulary, config.models.transformer.max_tokens);
+    Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
+    if (config.models.second.neighbours > 0)
+      table->ReadNeighboursBy(loaded.pipeline->transformer, tokenized.tokens, /*is_frozen=*/true);
+  }
   std::shared_ptr<SampleRanker> ranker = options.rank ? OpenRanker(options, dataset, loaded) : nullptr;
-  return {options, dataset, std::move(loaded), std::move(tokenized), ranker};
+  return {options, dataset, std::move(loaded), std::move(tokenized), std::move(table), ranker};
 }
 
 }  // namespace
 
-torch::Tensor GenerationJob::TokensOf(const std::vector<int64_t>& observations) const {
+EncodedProfiles GenerationJob::ProfilesOf(const std::vector<int64_t>& observations) const {
+  Pipeline pipeline = loaded.pipeline;
+  if (pipeline->transformer.is_empty()) return {{}, {}, table->Vectors(observations)};
   std::vector<std::vector<int32_t>> lists;
   for (const int64_t i : observations) lists.push_back(tokenized.tokens.at(static_cast<size_t>(i)));
-  return loaded.pipeline->PadTokens(lists);
+  const torch::Tensor tokens_BL = pipeline->PadTokens(lists);
+  return {pipeline->transformer->forward(tokens_BL), tokens_BL, {}};
+}
+
+Condition GenerationJob::ConditionOf(const std::vector<int64_t>& observations) const {
+  Pipeline pipeline = loaded.pipeline;
+  return pipeline->Read(ProfilesOf(observations), table->Second(observations));
 }
 
 std::vector<int64_t> GenerationJob::ObservationsOf(Split split) const {
@@ -125,6 +157,7 @@ std::vector<int64_t> GenerationJob::ObservationsOf(Split split) const {
 }
 
 SamplerOptions SamplingOf(const GenerateOptions& options) {
+  if (WeightSource::IsForeign(options.checkpoint)) return ReferenceSampling();
   const Checkpoint checkpoint = Checkpoint::Open(RunNamed(options));
   const Json state = checkpoint.RequireKind("ldm");
   SamplerOptions sampling;

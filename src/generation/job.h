@@ -9,6 +9,7 @@
 #include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/data/tokens.h"
+#include "genvinci/diffusion/condition_table.h"
 #include "genvinci/generation/generate_options.h"
 #include "sample_ranker.h"
 
@@ -19,11 +20,13 @@ struct GenerationJob {
   GenerateOptions options;
   Dataset dataset;
   LoadedPipeline loaded;
-  TokenizedDataset tokenized;
+  TokenizedDataset tokenized;  // none where no genes are read
+  std::shared_ptr<ConditionTable> table;
   std::shared_ptr<SampleRanker> ranker = nullptr;  // with options.rank
 
-  // The conditions' input for some observations.
-  torch::Tensor TokensOf(const std::vector<int64_t>& observations) const;
+  // What the conditions of some observations are read from, and the conditions.
+  EncodedProfiles ProfilesOf(const std::vector<int64_t>& observations) const;
+  Condition ConditionOf(const std::vector<int64_t>& observations) const;
   // Observations of the split, at most options.limit. DataError (SPLIT_EMPTY).
   std::vector<int64_t> ObservationsOf(Split split) const;
 };

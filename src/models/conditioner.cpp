@@ -34,7 +34,8 @@ class GenvinciConditioner : public ConditionerImpl {
     semantic_linear_ = RegisterAt(*this, "mapping.1", torch::nn::Linear(config.context_dim, config.semantic_dim));
   }
 
-  Condition forward(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL) override {
+  Condition forward(const EncodedProfiles& profiles) override {
+    const torch::Tensor& hidden_BLD = profiles.hidden_BLD;
     GENVINCI_CHECK(hidden_BLD.size(1) == max_tokens_, "{} positions, the conditioner needs all {}", hidden_BLD.size(1),
                    max_tokens_);
     const torch::Tensor mapped = torch::relu(channel_norm_(channel_conv_(hidden_BLD)));
@@ -72,8 +73,8 @@ class PooledConditioner : public ConditionerImpl {
     time_ = register_module("time", ProfilePooling(hidden, config.time_dim));
   }
 
-  Condition forward(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL) override {
-    return {Context(hidden_BLD, tokens_BL), time_(hidden_BLD, tokens_BL)};
+  Condition forward(const EncodedProfiles& profiles) override {
+    return {Context(profiles.hidden_BLD, profiles.tokens_BL), time_(profiles.hidden_BLD, profiles.tokens_BL)};
   }
 
   bool needs_full_length() const override { return false; }
@@ -98,13 +99,56 @@ class PooledConditioner : public ConditionerImpl {
   ProfilePooling time_{nullptr};
 };
 
+// Any embedding in place of genes.
+class VectorConditioner : public ConditionerImpl {
+ public:
+  explicit VectorConditioner(const ConditionerConfig& config) {
+    if (config.vector_dim == 0)
+      throw ConfigError("CONDITIONER_VECTOR", "conditioner.kind vector needs a vector: give one with --vector");
+    vector_ = register_module(
+        "vector", VectorTokens(config.vector_dim, config.context_tokens, config.context_dim, config.time_dim));
+  }
+
+  Condition forward(const EncodedProfiles& profiles) override {
+    const ConditionTokens told = vector_(profiles.vector_BV);
+    return {told.tokens_BLD, told.time_BT};
+  }
+
+  bool needs_full_length() const override { return false; }
+
+ private:
+  VectorTokens vector_{nullptr};
+};
+
 }  // namespace
+
+Condition Condition::Rows(const torch::Tensor& rows_B) const {
+  const auto pick = [&](const torch::Tensor& values) {
+    return values.defined() ? values.index_select(0, rows_B) : values;
+  };
+  return {pick(context_BLD), pick(time_BT), pick(semantic_BE), {pick(second.tokens_BLD), pick(second.time_BT)}};
+}
+
+Condition Condition::Cat(const std::vector<Condition>& conditions) {
+  const auto join = [&](auto&& member) {
+    std::vector<torch::Tensor> parts;
+    for (const Condition& condition : conditions) parts.push_back(member(condition));
+    return parts.front().defined() ? torch::cat(parts) : torch::Tensor();
+  };
+  return {join([](const Condition& c) { return c.context_BLD; }),
+          join([](const Condition& c) { return c.time_BT; }),
+          {},
+          {join([](const Condition& c) { return c.second.tokens_BLD; }),
+           join([](const Condition& c) { return c.second.time_BT; })}};
+}
 
 std::shared_ptr<ConditionerImpl> MakeConditioner(const ConditionerConfig& config,
                                                  const GeneTransformerConfig& transformer) {
   if (config.kind == "genvinci") return std::make_shared<GenvinciConditioner>(config, transformer);
   if (config.kind == "pooled") return std::make_shared<PooledConditioner>(config, transformer);
-  throw ConfigError("CONDITIONER_KIND", "conditioner.kind: '{}' is unknown: use genvinci or pooled", config.kind);
+  if (config.kind == "vector") return std::make_shared<VectorConditioner>(config);
+  throw ConfigError("CONDITIONER_KIND", "conditioner.kind: '{}' is unknown: use genvinci, pooled or vector",
+                    config.kind);
 }
 
 }  // namespace genvinci

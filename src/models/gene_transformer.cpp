@@ -128,4 +128,9 @@ torch::Tensor PadTokens(const std::vector<std::vector<int32_t>>& tokens, int64_t
   return padded_BL;
 }
 
+torch::Tensor MeanOverTokens(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL) {
+  const torch::Tensor mask_BL1 = (tokens_BL != 0).unsqueeze(-1).to(hidden_BLD.scalar_type());
+  return (hidden_BLD * mask_BL1).sum(1) / mask_BL1.sum(1).clamp_min(1);
+}
+
 }  // namespace genvinci

@@ -122,7 +122,7 @@ AlignerConfig AlignerPreset(const std::string& size) {
 }
 
 void CheckModels(const ModelOptions& options) {
-  const auto& [transformer, conditioner, autoencoder, unet] = options;
+  const auto& [transformer, conditioner, autoencoder, unet, second] = options;
   RequireLevels("autoencoder.channel_mult", autoencoder.channel_mult);
   RequireLevels("unet.channel_mult", unet.channel_mult);
   RequireDivisible("transformer.hidden", transformer.hidden, "transformer.heads", transformer.heads);

@@ -124,7 +124,11 @@ void LoadState(torch::nn::Module& module, const std::string& prefix, const Safet
                     path.string(), count, JoinText(problems, "; "), count > kListed ? "; ..." : "");
   }
   const torch::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : state) torch::Tensor(tensor).copy_(ToTensor(file.View(name)));
+  // Read in place: a copy of a large model, or its whole file beside it, would double its memory.
+  for (const auto& [name, tensor] : state) {
+    torch::Tensor(tensor).copy_(BorrowTensor(file.View(name)));
+    file.Release(name);
+  }
 }
 
 torch::Tensor ImageToTensor(const Image& image) {

@@ -8,12 +8,14 @@
 #include "genvinci/data/patch_store.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
+#include "genvinci/training/condition_feed.h"
+#include "genvinci/training/finetune_loss.h"
 #include "genvinci/training/gene_start.h"
 #include "genvinci/training/image_data.h"
 #include "genvinci/training/image_grid.h"
 #include "genvinci/training/latent_store.h"
 #include "genvinci/training/pretrain_data.h"
-#include "genvinci/training/profile_store.h"
+#include "genvinci/training/semantic_target.h"
 #include "genvinci/training/tasks.h"
 #include "genvinci/training/trainer.h"
 #include "genvinci/training/val_study.h"
@@ -33,7 +35,9 @@ struct Start {
   Pipeline pipeline{nullptr};
   Vocabulary vocabulary;
   Json sources = Json::object();
-  Lists tokens = {};  // of every observation
+  Lists tokens = {};  // of every observation; none where no genes are read
+  std::shared_ptr<ConditionTable> table = nullptr;
+  torch::Tensor embeddings_NE = {};  // of the training images, with a semantic loss
 };
 
 // The first grid is drawn late; what cannot be drawn is refused early.
@@ -64,15 +68,45 @@ LoadedAutoencoder OpenStartAutoencoder(const std::string& dataset, const std::st
           path};
 }
 
-Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t img_size, const torch::Device& device) {
+void RequireVectorAlone(const FinetuneOptions& options) {
+  const auto refuse = [](bool given, const char* key) {
+    if (given)
+      throw ConfigError("FINETUNE_VECTOR", "{}: has no effect with vector, which stands in place of genes", key);
+  };
+  refuse(!options.pretrain_mlm_path.empty(), "pretrain_mlm_path");
+  refuse(options.gene_dropout > 0, "gene_dropout");
+}
+
+// The embeddings that the semantic path is drawn to, whose width it takes.
+torch::Tensor SemanticTarget(const FinetuneOptions& options, const Dataset& dataset,
+                             const std::vector<int64_t>& observations, const torch::Device& device,
+                             ConditionerConfig& conditioner) {
+  if (options.semantic_path.empty()) return {};
+  if (conditioner.kind != "genvinci")
+    throw ConfigError("SEMANTIC_CONDITIONER",
+                      "semantic_path: the {} conditioner has no semantic path: set models.conditioner.kind genvinci",
+                      conditioner.kind);
+  const torch::Tensor embeddings_NE = ImageEmbeddings(dataset, observations, options.semantic_path, device);
+  conditioner.semantic_dim = embeddings_NE.size(1);
+  return embeddings_NE;
+}
+
+Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, const ImageData& data,
+                const torch::Device& device) {
   const std::string name = FolderName(dataset.path());
   if (options.autoencoder_path.empty())
     throw ConfigError("FINETUNE_AUTOENCODER", "autoencoder_path: is needed: train one with genvinci autoencoder");
   const LoadedAutoencoder autoencoder = OpenStartAutoencoder(name, options.autoencoder_path);
   const GeneStart genes = GeneStart::Open(name, options.pretrain_mlm_path, options.vocabulary);
   Start start{Pipeline{nullptr}, genes.vocabulary};
-  PipelineConfig config{options.models, options.diffusion, img_size, dataset.info().channels,
-                        options.condition_dropout};
+  const ConditionSources sources{options.vector, options.second_vector, options.neighbours};
+  start.table = std::make_shared<ConditionTable>(dataset, sources);
+  start.sources["conditions"] = sources.ToJson();
+  if (!options.vector.empty()) RequireVectorAlone(options);
+  PipelineConfig config{options.models,          options.diffusion,         data.img_size,
+                        dataset.info().channels, options.condition_dropout, options.second_dropout};
+  start.table->SetSizes(config.models);
+  start.embeddings_NE = SemanticTarget(options, dataset, data.train, device, config.models.conditioner);
   config.models.autoencoder = autoencoder.autoencoder->config();
   config.models.transformer.vocabulary_size = start.vocabulary.size();
   if (options.dropout) config.models.transformer.dropout = *options.dropout;
@@ -87,21 +121,26 @@ Start MakeStart(const FinetuneOptions& options, const Dataset& dataset, int64_t 
   start.pipeline->latent_mean.copy_(autoencoder.latent_mean_C);
   start.pipeline->latent_scale.copy_(autoencoder.latent_scale_C);
   start.sources["autoencoder"] = autoencoder.path.string();
-  genes.Load(start.pipeline->transformer, start.sources);
+  const bool reads_genes = config.models.conditioner.ReadsGenes();
+  if (reads_genes) genes.Load(start.pipeline->transformer, start.sources);
   if (!options.unet_path.empty()) {
     LoadUNetWeights(WeightSource::Open(options.unet_path, "unet"), start.pipeline->unet);
     start.sources["unet"] = options.unet_path;
   }
   if (!options.align_path.empty()) start.sources["aligner"] = ResolveRun(name, "align", options.align_path).string();
   Freeze(*start.pipeline->autoencoder);
-  if (options.freeze_transformer) Freeze(*start.pipeline->transformer);
+  if (reads_genes && options.freeze_transformer) Freeze(*start.pipeline->transformer);
   start.pipeline->to(device);
+  if (!reads_genes) return start;
   start.tokens = TokensOf(dataset, start.vocabulary, config.models.transformer.max_tokens);
+  if (options.neighbours > 0)
+    start.table->ReadNeighboursBy(start.pipeline->transformer, start.tokens, options.freeze_transformer);
   return start;
 }
 
+// Each profile, with all that is told beside it, goes to the next observation.
 Condition Rolled(const Condition& condition) {
-  return {condition.context_BLD.roll(1, 0), condition.time_BT.roll(1, 0)};
+  return condition.Rows(torch::arange(condition.time_BT.size(0), condition.time_BT.device()).roll(1));
 }
 
 class FinetuneTask : public TrainingTask {
@@ -117,10 +156,12 @@ class FinetuneTask : public TrainingTask {
         train_(std::move(data.train)),
         val_(std::move(data.val)),
         val_NCHW_(data.val_NCHW),
+        embeddings_NE_(start.embeddings_NE),
+        tokens_(std::move(start.tokens)),
+        table_(start.table),
         latents_(pipeline_->autoencoder, data.train_NCHW, device_),
-        train_profiles_(pipeline_->transformer, Select(start.tokens, train_), StoreOptions()),
-        val_tokens_(Select(start.tokens, val_)),
-        val_profiles_(pipeline_->transformer, val_tokens_, StoreOptions()) {
+        train_conditions_(pipeline_, table_, train_, tokens_, options.freeze_transformer),
+        val_conditions_(pipeline_, table_, val_, tokens_, options.freeze_transformer) {
     if (!options.align_path.empty()) OpenStudy();
     val_latents_NCHW_ = EncodeVal();
     const torch::Tensor order = torch::randperm(static_cast<int64_t>(val_.size()),
@@ -152,8 +193,10 @@ class FinetuneTask : public TrainingTask {
     const torch::Tensor latents_BCHW = pipeline_->Normalise(latents_.Sample(positions_B, symmetries_B, generator));
     const torch::Tensor times_B = pipeline_->objective().DrawTimesteps(positions_B.size(0), generator).to(device_);
     const torch::Tensor noise_BCHW = torch::randn(latents_BCHW.sizes(), generator).to(device_);
-    const Condition condition = TrainCondition(items, generator);
-    return {pipeline_->Loss(latents_BCHW, condition, times_B, noise_BCHW).mean(), {}};
+    const torch::Tensor embeddings_BE =
+        embeddings_NE_.defined() ? embeddings_NE_.index_select(0, positions_B).to(device_) : torch::Tensor();
+    return FinetuneLoss(*pipeline_, TrainCondition(items, generator),
+                        {latents_BCHW, noise_BCHW, times_B, embeddings_BE}, options_.semantic_weight);
   }
 
   // The loss at times spread evenly and noise that is the same each time; and with the profiles of other observations,
@@ -170,15 +213,14 @@ class FinetuneTask : public TrainingTask {
       const torch::Tensor times_B = pipeline_->objective().TimestepsAt(shares_B).to(device_);
       const torch::Tensor latents_BCHW = val_latents_NCHW_.index_select(0, Positions(items)).to(device_);
       const torch::Tensor noise_BCHW = ValNoise(items).to(device_);
-      const Condition condition = Read(val_profiles_.Encode(items));
+      const Condition condition = val_conditions_.Read(items);
       loss += pipeline_->Loss(latents_BCHW, condition, times_B, noise_BCHW).sum().item<double>();
       shuffled += pipeline_->Loss(latents_BCHW, Rolled(condition), times_B, noise_BCHW).sum().item<double>();
     }
     WriteGrid(step);
     const auto n = static_cast<double>(count);
     Json metrics = {{"val_loss", loss / n}, {"val_loss_shuffled", shuffled / n}, {"val_gap", (shuffled - loss) / n}};
-    if (study_)
-      metrics.update(study_->Score(pipeline_, Read(val_profiles_.Encode(study_->items())), options_.sampling));
+    if (study_) metrics.update(study_->Score(pipeline_, val_conditions_.Read(study_->items()), options_.sampling));
     return Evaluation{metrics, study_ ? ValStudy::kChoice : "val_loss", /*higher_is_better=*/false};
   }
 
@@ -187,7 +229,12 @@ class FinetuneTask : public TrainingTask {
     if (!study_) return;
     const torch::NoGradGuard no_grad;
     Pipeline best = LoadPipeline(run_, device_).pipeline;
-    const Condition condition = best->Encode(best->PadTokens(Select(val_tokens_, study_->items())));
+    // Its gene transformer is not the one in training: nothing worked out with that serves.
+    const auto table = std::make_shared<ConditionTable>(*table_);
+    if (!best->transformer.is_empty() && options_.neighbours > 0)
+      table->ReadNeighboursBy(best->transformer, tokens_, /*is_frozen=*/true);
+    const Condition condition =
+        ConditionFeed(best, table, val_, tokens_, options_.freeze_transformer).Read(study_->items());
     genvinci::ChooseSampling(*study_, best, condition,
                              {options_.sampling, options_.guidance_candidates, options_.steps_candidates}, run_);
   }
@@ -200,19 +247,15 @@ class FinetuneTask : public TrainingTask {
                    device_);
   }
 
-  ProfileStoreOptions StoreOptions() const {
-    return {.frozen = options_.freeze_transformer, .full_length = pipeline_->conditioner->needs_full_length()};
-  }
-  Condition Read(const EncodedProfiles& profiles) {
-    return pipeline_->conditioner->forward(profiles.hidden_BLD, profiles.tokens_BL);
-  }
-
   Condition TrainCondition(const std::vector<int64_t>& items, const torch::Generator& generator) {
-    const Condition condition = Read(train_profiles_.EncodeDropped(items, options_.gene_dropout, generator));
-    if (options_.condition_dropout == 0) return condition;
-    const torch::Tensor drop_B =
-        torch::rand({static_cast<int64_t>(items.size())}, generator) < options_.condition_dropout;
-    return pipeline_->Drop(condition, drop_B.to(device_));
+    Condition condition = train_conditions_.ReadDropped(items, options_.gene_dropout, generator);
+    const auto draw = [&](double share) {
+      return (torch::rand({static_cast<int64_t>(items.size())}, generator) < share).to(device_);
+    };
+    if (options_.condition_dropout > 0) condition = pipeline_->Drop(condition, draw(options_.condition_dropout));
+    if (condition.second.tokens_BLD.defined() && options_.second_dropout > 0)
+      condition = pipeline_->DropSecond(condition, draw(options_.second_dropout));
+    return condition;
   }
 
   // Normalised posterior means.
@@ -241,7 +284,7 @@ class FinetuneTask : public TrainingTask {
     const torch::Tensor positions_B = Positions(items);
     const torch::Tensor real_BCHW = PatchBatch(val_NCHW_, positions_B);
     const torch::Tensor made_BCHW = pipeline_->DecodeImages(val_latents_NCHW_.index_select(0, positions_B).to(device_));
-    const Condition condition = Read(val_profiles_.Encode(items));
+    const Condition condition = val_conditions_.Read(items);
     std::vector<std::vector<torch::Tensor>> rows;
     for (size_t i = 0; i < items.size(); ++i)
       rows.push_back({real_BCHW[static_cast<int64_t>(i)], made_BCHW[static_cast<int64_t>(i)]});
@@ -263,10 +306,11 @@ class FinetuneTask : public TrainingTask {
   Json sources_;
   std::vector<int64_t> train_, val_, val_order_;
   torch::Tensor val_NCHW_, val_latents_NCHW_;
+  torch::Tensor embeddings_NE_;
+  Lists tokens_;
+  std::shared_ptr<ConditionTable> table_;
   LatentStore latents_;
-  ProfileStore train_profiles_;
-  Lists val_tokens_;
-  ProfileStore val_profiles_;
+  ConditionFeed train_conditions_, val_conditions_;
   std::optional<ValStudy> study_;
 };
 
@@ -276,7 +320,7 @@ Json Finetune(const FinetuneOptions& options) {
   const Dataset dataset = Dataset::Open(options.dataset);
   const torch::Device device = OpenDevice(options.common.device);
   ImageData data = LoadImageData(dataset, options.img_size, kValLimit);
-  Start start = MakeStart(options, dataset, data.img_size, device);
+  Start start = MakeStart(options, dataset, data, device);
   const Json facts = {{"dataset_fingerprint", dataset.fingerprint()},
                       {"vocabulary_fingerprint", start.vocabulary.fingerprint()},
                       {"sources", start.sources}};

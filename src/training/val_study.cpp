@@ -83,7 +83,8 @@ torch::Tensor ValStudy::Draw(Pipeline pipeline, const Condition& condition, cons
     const int64_t size = std::min(kBatch, count - first);
     std::vector<SampleKey> keys;
     for (int64_t i = first; i < first + size; ++i) keys.push_back({seed_, rows_[static_cast<size_t>(i)], sample});
-    const Condition batch{condition.context_BLD.narrow(0, first, size), condition.time_BT.narrow(0, first, size)};
+    const Condition batch =
+        condition.Rows(torch::arange(first, first + size, condition.time_BT.options().dtype(torch::kInt64)));
     features.push_back(aligner_.Features(Eight(pipeline->DecodeImages(pipeline->Sample(batch, keys, sampling)))));
   }
   return torch::cat(features);

@@ -28,6 +28,9 @@ void WriteFakeH5ad(const fs::path& path, const std::vector<std::string>& names, 
       spatial.values.insert(spatial.values.end(), {10.0 * static_cast<double>(i), 100});
     writer.SetObsm("spatial", spatial);
   }
+  DenseArray embedding{static_cast<int64_t>(names.size()), 1, {}};
+  for (size_t i = 0; i < names.size(); ++i) embedding.values.push_back(static_cast<double>(i));
+  writer.SetObsm("X_scgpt", embedding);
   for (size_t i = 0; i < names.size(); ++i)
     writer.AppendDense(std::vector<float>{factor, static_cast<float>(i) * factor, 2 * factor});
   writer.Finish();
@@ -77,6 +80,8 @@ TEST(PrepareH5ad, DropsObservationsWithoutImageAndRefusesStrangers) {
   WriteCells(folder);
   fs::remove(folder / "images" / "b.png");
   EXPECT_EQ(Prepare(H5adOptions(folder))["dropped"]["no_image"], 1);
+  // Embeddings go with the observations that are kept.
+  EXPECT_EQ(Dataset::Open((folder / "out").string()).Obsm("X_scgpt").values, (std::vector<double>{0, 2, 3}));
   fs::remove_all(folder / "out");
   fs::remove_all(folder / "images");
   fs::create_directories(folder / "images");

@@ -144,6 +144,33 @@ TEST(Pipeline, GuidanceMixesBothPredictions) {
   EXPECT_TRUE(torch::allclose(guided, unconditional + 3 * (conditional - unconditional), 1e-4, 1e-5));
 }
 
+TEST(Pipeline, TwoConditionsAreGuidedEachByItsScale) {
+  PipelineConfig config = TinyConfig();
+  config.models.second = {.neighbours = 2, .neighbour_dim = 5, .vector_dim = 3};
+  config.second_dropout = 0.1;
+  Pipeline pipeline = TinyPipeline(config);
+  const torch::NoGradGuard no_grad;
+  pipeline->eval();
+  const torch::Tensor tokens_BL = pipeline->PadTokens(Profiles(2));
+  const Condition both = pipeline->Read(
+      {pipeline->transformer->forward(tokens_BL), tokens_BL},
+      {torch::randn({2, 2, 5}), torch::randn({2, 2, 2}), torch::ones({2, 2}, torch::kBool), torch::randn({2, 3})});
+  const Condition genes = pipeline->DropSecond(both, torch::tensor({true, true}));
+  const Condition null = pipeline->Null(2);
+  const auto keys = Keys(2);
+  SamplerOptions options;
+  options.steps = 1;  // one step is linear in the prediction
+  const auto draw = [&](const Condition& condition) { return pipeline->Sample(condition, keys, options); };
+  const torch::Tensor u = draw(null), c1 = draw(genes), c12 = draw(both);
+  EXPECT_GT((c12 - c1).abs().max().item<double>(), 1e-4);
+  options.guidance = 3;
+  EXPECT_TRUE(torch::allclose(draw(both), u + 3 * (c12 - u), 1e-4, 1e-5));
+  options.second_guidance = 1.5;
+  EXPECT_TRUE(torch::allclose(draw(both), u + 3 * (c1 - u) + 1.5 * (c12 - c1), 1e-4, 1e-5));
+  options.guidance = 1;
+  EXPECT_TRUE(torch::allclose(draw(both), c1 + 1.5 * (c12 - c1), 1e-4, 1e-5));
+}
+
 TEST(Pipeline, RefusesGuidanceWithoutANullCondition) {
   PipelineConfig config = TinyConfig();
   config.condition_dropout = 0;

@@ -238,6 +238,61 @@ TEST_F(GenerateTest, RanksSamplesBySimilarity) {
   CatchError("RUN_MISSING", [&] { Draw("other"); });
 }
 
+// Rows of three, as the .npy format's specification says.
+void SpillNpy(const fs::path& path, const std::vector<double>& values) {
+  const std::string header =
+      fmt::format("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}, 3), }}\n", values.size() / 3);
+  std::string bytes = std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header;
+  Spill(path, bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)));
+}
+
+TEST_F(GenerateTest, DrawsFromVectorsInPlaceOfGenes) {
+  options_.num_samples = 1;
+  options_.checkpoint = MakeTinyRun(folder_ / "vectors", {.vector = "obsm:X_pca"}).string();
+  const fs::path own = Draw("own");
+  // The same numbers, but for those of the last observation.
+  std::vector<double> values = Dataset::Open(options_.dataset).Obsm("X_pca").values;
+  for (size_t k = values.size() - 3; k < values.size(); ++k) values[k] += 2;
+  SpillNpy(folder_ / "vectors.npy", values);
+  options_.vector = (folder_ / "vectors.npy").string();
+  const fs::path other = Draw("other");
+  EXPECT_EQ(LargestDifference(own / "0_1.png", other / "0_1.png"), 0);
+  EXPECT_GT(LargestDifference(own / "3_1.png", other / "3_1.png"), 1);
+  // Nothing of it comes from genes: there are no gene embeddings to extract either.
+  options_.extract = true;
+  const H5adFile embeddings(Draw("embeddings") / "embeddings.h5ad");
+  EXPECT_THAT(embeddings.obsm_names(), testing::UnorderedElementsAre("text_embs", "time_embs"));
+  options_.vector = "obsm:spatial";
+  CatchError("CONDITION_SIZES", [&] { Draw("narrow"); });
+  options_.vector = "obsm:X_umap";
+  CatchError("H5_MISSING", [&] { Draw("missing"); });
+}
+
+TEST_F(GenerateTest, NeighboursAndASecondVectorHaveAGuidanceOfTheirOwn) {
+  options_.num_samples = 1;
+  options_.sampling.guidance = 1.5;
+  options_.checkpoint = MakeTinyRun(folder_ / "told", {.second_vector = "obsm:X_pca", .neighbours = 3}).string();
+  const fs::path own = Draw("own");
+  options_.batch_size = 1;
+  EXPECT_LE(LargestDifference(own / "2_1.png", Draw("singly") / "2_1.png"), 1);
+  options_.sampling.second_guidance = 1.5;  // the same as not given
+  EXPECT_LE(LargestDifference(own / "2_1.png", Draw("equal") / "2_1.png"), 1);
+  options_.sampling.second_guidance = 0;
+  const fs::path without = Draw("without");
+  EXPECT_GT(LargestDifference(own / "2_1.png", without / "2_1.png"), 1);
+  // At scale 0 the second condition is not read at all, so another vector changes nothing.
+  std::vector<double> moved = Dataset::Open(options_.dataset).Obsm("X_pca").values;
+  for (double& value : moved) value += 3;
+  SpillNpy(folder_ / "moved.npy", moved);
+  options_.second_vector = (folder_ / "moved.npy").string();
+  EXPECT_LE(LargestDifference(without / "2_1.png", Draw("moved") / "2_1.png"), 1);
+  options_.sampling.second_guidance = 1.5;
+  EXPECT_GT(LargestDifference(own / "2_1.png", Draw("read") / "2_1.png"), 1);
+  options_.checkpoint = (folder_ / "run").string();
+  options_.second_vector.clear();
+  CatchError("GUIDANCE_SECOND", [&] { Draw("none"); });
+}
+
 TEST_F(GenerateTest, UnconditionalImagesDoNotDependOnTheGenes) {
   options_.unconditional = true;
   const fs::path one = Draw("one");

@@ -49,6 +49,11 @@ TEST_P(FeatureMetrics, FrechetDistanceEqualsTorchFidelity) {
   EXPECT_NEAR(FrechetDistance(made_, real_), expected, 1e-5 * expected);
 }
 
+TEST_P(FeatureMetrics, FrechetDistanceEqualsTorchMetrics) {
+  const double expected = GoldenNumber(GetParam() + ".frechet_torchmetrics");
+  EXPECT_NEAR(FrechetDistance(real_, made_), expected, 1e-4 * expected);
+}
+
 TEST_P(FeatureMetrics, KernelDistanceEqualsTorchFidelity) {
   const int64_t least = std::min(real_.size(0), made_.size(0));
   const KernelScore score = KernelDistance(real_.slice(0, 0, least), made_.slice(0, 0, least));

@@ -28,18 +28,18 @@ TEST(GenvinciConditioner, IsTheReferences) {
   golden.LoadInto(*model);
   const torch::Tensor tokens = torch::ones({4, 24}, torch::kInt64);
   model->eval();
-  const Condition eval = model->forward(golden["hidden"], tokens);
+  const Condition eval = model->forward({golden["hidden"], tokens});
   EXPECT_LT(RelativeDifference(eval.context_BLD, golden["context"]), 1e-4);
   EXPECT_LT(RelativeDifference(eval.time_BT, golden["time"]), 1e-4);
   model->train();
-  const Condition training = model->forward(golden["hidden"], tokens);
+  const Condition training = model->forward({golden["hidden"], tokens});
   EXPECT_LT(RelativeDifference(training.context_BLD, golden["training_context"]), 1e-4);
   EXPECT_LT(RelativeDifference(training.time_BT, golden["training_time"]), 1e-4);
 }
 
 TEST(GenvinciConditioner, NeedsEveryPosition) {
   const auto model = MakeConditioner(Conditioner("genvinci"), Transformer());
-  EXPECT_THROW(model->forward(torch::randn({2, 23, 16}), torch::ones({2, 23}, torch::kInt64)), InternalError);
+  EXPECT_THROW(model->forward({torch::randn({2, 23, 16}), torch::ones({2, 23}, torch::kInt64)}), InternalError);
 }
 
 TEST(GenvinciConditioner, HasTheReferencesShapes) {
@@ -60,17 +60,17 @@ struct PooledConditioner : public testing::Test {
 
 TEST_F(PooledConditioner, HasTheShapesAskedFor) {
   EXPECT_FALSE(model->needs_full_length());
-  const Condition condition = model->forward(hidden, tokens);
+  const Condition condition = model->forward({hidden, tokens});
   EXPECT_EQ(condition.context_BLD.sizes(), (std::vector<int64_t>{2, 7, 20}));
   EXPECT_EQ(condition.time_BT.sizes(), (std::vector<int64_t>{2, 32}));
 }
 
 TEST_F(PooledConditioner, PaddingChangesNothing) {
   const torch::NoGradGuard no_grad;
-  const Condition plain = model->forward(hidden, tokens);
+  const Condition plain = model->forward({hidden, tokens});
   // What stands at padded positions is of no matter either.
   const torch::Tensor longer = torch::cat({hidden, torch::randn({2, 50, 16}) * 10}, 1);
-  const Condition padded = model->forward(longer, torch::constant_pad_nd(tokens, {0, 50}));
+  const Condition padded = model->forward({longer, torch::constant_pad_nd(tokens, {0, 50})});
   EXPECT_LT(RelativeDifference(padded.context_BLD, plain.context_BLD), 1e-4);
   EXPECT_LT(RelativeDifference(padded.time_BT, plain.time_BT), 1e-5);
 }
@@ -79,10 +79,10 @@ TEST_F(PooledConditioner, PaddingChangesNothing) {
 TEST_F(PooledConditioner, EveryRealPositionCounts) {
   const torch::NoGradGuard no_grad;
   model->eval();
-  const Condition plain = model->forward(hidden, tokens);
+  const Condition plain = model->forward({hidden, tokens});
   torch::Tensor changed = hidden.clone();
   changed[0][3] += 1;
-  const Condition other = model->forward(changed, tokens);
+  const Condition other = model->forward({changed, tokens});
   EXPECT_GT(RelativeDifference(other.context_BLD[0], plain.context_BLD[0]), 1e-4);
   EXPECT_GT(RelativeDifference(other.time_BT[0], plain.time_BT[0]), 1e-4);
   EXPECT_LT(RelativeDifference(other.context_BLD[1], plain.context_BLD[1]), 1e-6);
@@ -93,18 +93,18 @@ TEST_F(PooledConditioner, HearsSmallDifferencesBetweenProfiles) {
   const torch::Tensor one = torch::randn({1, 5, 16});
   const torch::Tensor nearly_equal = torch::cat({one, one + 1e-2 * torch::randn({1, 5, 16})});
   const torch::Tensor tokens_BL = torch::full({2, 5}, 2, torch::kInt64);
-  const Condition condition = model->forward(nearly_equal, tokens_BL);
+  const Condition condition = model->forward({nearly_equal, tokens_BL});
   EXPECT_GT(RelativeDifference(condition.context_BLD[0], condition.context_BLD[1]), 0.1);
   EXPECT_GT(RelativeDifference(condition.time_BT[0], condition.time_BT[1]), 0.1);
 }
 
 TEST_F(PooledConditioner, TrainsOnABatchOfOne) {
-  const Condition condition = model->forward(hidden.slice(0, 0, 1), tokens.slice(0, 0, 1));
+  const Condition condition = model->forward({hidden.slice(0, 0, 1), tokens.slice(0, 0, 1)});
   EXPECT_TRUE(condition.context_BLD.isfinite().all().item<bool>());
 }
 
 TEST_F(PooledConditioner, AnEmptyProfileStaysFinite) {
-  const Condition condition = model->forward(hidden, torch::zeros_like(tokens));
+  const Condition condition = model->forward({hidden, torch::zeros_like(tokens)});
   EXPECT_TRUE(condition.context_BLD.isfinite().all().item<bool>());
   EXPECT_TRUE(condition.time_BT.isfinite().all().item<bool>());
 }
@@ -113,10 +113,29 @@ TEST(Conditioner, EveryParameterLearns) {
   for (const char* kind : {"genvinci", "pooled"}) {
     const auto model = MakeConditioner(Conditioner(kind), Transformer());
     model->eval();  // in training, batch norm takes away what a bias before it adds
-    const Condition condition = model->forward(torch::randn({3, 24, 16}), torch::ones({3, 24}, torch::kInt64));
+    const Condition condition = model->forward({torch::randn({3, 24, 16}), torch::ones({3, 24}, torch::kInt64)});
     (condition.context_BLD.square().mean() + condition.time_BT.square().mean()).backward();
     ExpectGradients(*model);
   }
+}
+
+TEST(VectorConditioner, ReadsTheVectorAlone) {
+  ConditionerConfig config = Conditioner("vector");
+  EXPECT_THROW(MakeConditioner(config, Transformer()), ConfigError);
+  config.vector_dim = 5;
+  const auto model = MakeConditioner(config, Transformer());
+  EXPECT_FALSE(model->needs_full_length());
+  model->eval();
+  const torch::Tensor vectors = torch::randn({3, 5});
+  const Condition condition = model->forward({{}, {}, vectors});
+  EXPECT_EQ(condition.context_BLD.sizes(), (std::vector<int64_t>{3, 7, 20}));
+  EXPECT_EQ(condition.time_BT.sizes(), (std::vector<int64_t>{3, 32}));
+  (condition.context_BLD.square().mean() + condition.time_BT.square().mean()).backward();
+  ExpectGradients(*model);
+  // One at a time as all at once.
+  const Condition alone = model->forward({{}, {}, vectors.slice(0, 1, 2)});
+  EXPECT_LT(RelativeDifference(alone.context_BLD[0], condition.context_BLD[1]), 1e-5);
+  EXPECT_GT(RelativeDifference(condition.context_BLD[0], condition.context_BLD[1]), 1e-2);
 }
 
 TEST(Conditioner, RefusesAnUnknownKind) {

@@ -40,7 +40,7 @@ TEST(ModelPreset, PartsFitEachOther) {
     const ModelOptions options = ModelPreset(size);
     const torch::Tensor tokens = torch::randint(1, 100, {1, 20}, torch::kInt64);
     const torch::Tensor hidden = GeneTransformer(options.transformer)(tokens);
-    const Condition condition = MakeConditioner(options.conditioner, options.transformer)->forward(hidden, tokens);
+    const Condition condition = MakeConditioner(options.conditioner, options.transformer)->forward({hidden, tokens});
     Autoencoder autoencoder(options.autoencoder);
     const torch::Tensor latents = autoencoder->Encode(torch::randn({1, 3, 64, 64})).mean_BCHW;
     const torch::Tensor denoised =
@@ -66,7 +66,10 @@ TEST(CheckModels, NamesWhatDoesNotFit) {
       {"conditioner.time_dim", [](ModelOptions& o) { o.conditioner.time_dim = 33; }},
       {"autoencoder.latent_channels", [](ModelOptions& o) { o.autoencoder.latent_channels = 3; }},
       {"autoencoder.channel_mult", [](ModelOptions& o) { o.autoencoder.channel_mult = {}; }},
-      {"unet.channel_mult", [](ModelOptions& o) { o.unet.channel_mult = {1, 0}; }},
+      {"unet.channel_mult",
+       [](ModelOptions& o) {
+         o.unet.channel_mult = {1, 0};
+       }},
       {"unet.attention_downsamples", [](ModelOptions& o) { o.unet.attention_downsamples = {3}; }},
       {"unet.attention_downsamples", [](ModelOptions& o) { o.unet.attention_downsamples = {-1}; }},
   };

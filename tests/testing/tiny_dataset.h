@@ -15,7 +15,7 @@
 namespace genvinci {
 
 // A dataset folder of two cell types, "red" and "blue": each has genes of its own and patches of its colour with a
-// bright bar, so that genes tell the image.
+// bright bar, so that genes tell the image. obsm has "spatial" (a grid five wide) and "X_pca" (the type and noise).
 struct TinyDatasetOptions {
   int64_t train = 12, val = 4, test = 4;
   int64_t img_size = 16;
@@ -71,6 +71,15 @@ inline fs::path MakeTinyDataset(const fs::path& folder, const TinyDatasetOptions
   var.Set("ensg_id", FrameColumn::Strings(var.index));
   MakeFolder(folder);
   H5adWriter writer(folder / "expression.h5ad", obs, var);
+  DenseArray spatial{count, 2, {}}, embedding{count, 3, {}};
+  for (int64_t i = 0; i < count; ++i) {
+    const double noise = 0.1 * std::sin(static_cast<double>(i));
+    spatial.values.insert(spatial.values.end(),
+                          {100.0 * static_cast<double>(i % 5), 100.0 * static_cast<double>(i / 5)});
+    embedding.values.insert(embedding.values.end(), {i % 2 == 0 ? 1.0 : -1.0, noise, 1 - noise});
+  }
+  writer.SetObsm("spatial", spatial);
+  writer.SetObsm("X_pca", embedding);
   if (options.channels > 0) MakeFolder(folder / "patches");
   for (int64_t i = 0; i < count; ++i) {
     const bool red = i % 2 == 0;

@@ -15,6 +15,9 @@ struct TinyRunOptions {
   int64_t img_size = 16;
   std::vector<std::string> channels = {"red", "green", "blue"};
   double condition_dropout = 0.1;
+  // As of MakeTinyDataset's observations.
+  std::string vector = {}, second_vector = {};
+  int64_t neighbours = 0;
 };
 
 // What a tiny run drew its grids with.
@@ -27,7 +30,12 @@ inline Pipeline MakeTinyPipeline(const TinyRunOptions& options = {}) {
   config.models.autoencoder.channels = static_cast<int64_t>(options.channels.size());
   config.img_size = options.img_size;
   config.channels = options.channels;
-  config.condition_dropout = options.condition_dropout;
+  config.condition_dropout = config.second_dropout = options.condition_dropout;
+  constexpr int64_t kVector = 3;
+  if (!options.vector.empty()) config.models.conditioner.kind = "vector";
+  if (!options.vector.empty()) config.models.conditioner.vector_dim = kVector;
+  config.models.second = {options.neighbours, options.vector.empty() ? config.models.transformer.hidden : kVector,
+                          options.second_vector.empty() ? 0 : kVector};
   torch::manual_seed(1);
   Pipeline pipeline(config);
   const torch::NoGradGuard no_grad;
@@ -43,10 +51,15 @@ inline fs::path MakeTinyRun(const fs::path& folder, const TinyRunOptions& option
   CheckpointWriter writer(folder, /*step=*/10);
   writer.Tensors("model", StateOf(*pipeline, ""));
   const Json vocabulary = writer.Vocabulary(Vocabulary::GeneformerV1());
-  writer.Json("state", {{"kind", "ldm"},
-                        {"pipeline", ToJson(pipeline->config())},
-                        {"sampling", ToJson(kTinySampling)},
-                        {"vocabulary", vocabulary}});
+  writer.Json(
+      "state",
+      {{"kind", "ldm"},
+       {"pipeline", ToJson(pipeline->config())},
+       {"sampling", ToJson(kTinySampling)},
+       {"sources",
+        {{"conditions",
+          {{"vector", options.vector}, {"second_vector", options.second_vector}, {"neighbours", options.neighbours}}}}},
+       {"vocabulary", vocabulary}});
   writer.Commit(/*best=*/true);
   return folder;
 }

@@ -16,6 +16,7 @@
 #include "genvinci/io/image.h"
 #include "genvinci/training/latent_store.h"
 #include "genvinci/training/profile_store.h"
+#include "genvinci/training/semantic_target.h"
 #include "genvinci/training/val_study.h"
 #include "testing/tiny_dataset.h"
 #include "testing/tiny_run.h"
@@ -258,6 +259,69 @@ TEST_F(E2eTraining, FinetuneMakesACheckpointThatGenerates) {
 
 TEST_F(E2eTraining, FinetuneResumesExactly) {
   ExpectExactResume<FinetuneOptions>(Finetune, FinetuneSetup("resume_ldm"));
+}
+
+TEST_F(E2eTraining, FinetuneByVectorsReadsNoGenes) {
+  FinetuneOptions options = FinetuneSetup("by_vectors");
+  options.vector = "obsm:X_pca";
+  CatchError("FINETUNE_VECTOR", [&] { Finetune(options); });
+  options.pretrain_mlm_path.clear();
+  options.gene_dropout = 0;
+  EXPECT_TRUE(Finetune(options)["metrics"]["val_gap"].is_number());
+  const LoadedPipeline loaded = LoadPipeline(Path("by_vectors"), torch::kCPU);
+  EXPECT_EQ(loaded.pipeline->config().models.conditioner.kind, "vector");
+  EXPECT_EQ(loaded.pipeline->config().models.conditioner.vector_dim, 3);
+  EXPECT_TRUE(loaded.pipeline->transformer.is_empty());
+  EXPECT_EQ(loaded.state["sources"]["conditions"]["vector"], Json("obsm:X_pca"));
+}
+
+TEST_F(E2eTraining, FinetuneWithASecondConditionResumesExactly) {
+  FinetuneOptions options = FinetuneSetup("resume_second");
+  options.second_vector = "obsm:X_pca";
+  options.neighbours = 2;
+  options.second_dropout = 0.3;
+  ExpectExactResume<FinetuneOptions>(Finetune, options);
+  // Both of its parts were learned.
+  const Checkpoint checkpoint = Checkpoint::Open(Path("resume_second"));
+  const auto moments = checkpoint.Tensors("optimizer");
+  for (const char* name : {"second.in.weight", "second.time.weight", "second.vector.in.weight", "null_second"})
+    EXPECT_GT(ToTensor(moments->View(std::string("exp_avg.") + name)).abs().max().item<double>(), 0) << name;
+}
+
+TEST_F(E2eTraining, FinetuneDrawsTheSemanticPathToTheImages) {
+  FinetuneOptions options = FinetuneSetup("semantic");
+  options.semantic_path = GENVINCI_SOURCE_DIR "/tests/weights/data/vit_timm";
+  CatchError("SEMANTIC_CONDITIONER", [&] { Finetune(options); });
+  options.models.conditioner.kind = "genvinci";
+  options.training.max_steps = 40;
+  Finetune(options);
+  const auto rows = Rows(Path("semantic"), "semantic");
+  ASSERT_EQ(rows.size(), 40u);
+  const auto mean = [&](size_t first) {
+    double sum = 0;
+    for (size_t i = first; i < first + 10; ++i) sum += rows[i]["semantic"].get<double>() / 10;
+    return sum;
+  };
+  EXPECT_LT(mean(30), mean(0));
+  for (const Json& row : rows)
+    EXPECT_NEAR(row["loss"].get<double>(), row["diffusion"].get<double>() + row["semantic"].get<double>(), 1e-4);
+  EXPECT_EQ(LoadPipeline(Path("semantic"), torch::kCPU).pipeline->config().models.conditioner.semantic_dim, 6);
+}
+
+TEST_F(E2eTraining, ImageEmbeddingsAreKept) {
+  const Dataset dataset = Dataset::Open(MakeTinyDataset(*folder_ / "embedded").string());
+  const std::string weights = GENVINCI_SOURCE_DIR "/tests/weights/data/vit_timm";
+  const torch::Tensor first = ImageEmbeddings(dataset, {0, 1, 2}, weights, torch::kCPU);
+  EXPECT_TRUE(first.norm(2, {1}).allclose(torch::ones({3})));
+  const fs::path cache = dataset.path() / "cache/image-embeddings.safetensors";
+  const auto kept = SafetensorsFile(cache).metadata();
+  WriteTensors(cache, {{"embeddings", torch::zeros({3, 4})}}, kept);
+  EXPECT_EQ(ImageEmbeddings(dataset, {0, 1, 2}, weights, torch::kCPU).sizes(), (std::vector<int64_t>{3, 4}));
+  // Other observations have others.
+  EXPECT_TRUE(ImageEmbeddings(dataset, {2, 1}, weights, torch::kCPU).allclose(first.index({torch::tensor({2, 1})})));
+  // A damaged file is made anew.
+  Spill(cache, "nothing");
+  EXPECT_TRUE(ImageEmbeddings(dataset, {0, 1, 2}, weights, torch::kCPU).equal(first));
 }
 
 TEST_F(E2eTraining, AlignLearnsWhichImagesBelongToWhichProfiles) {

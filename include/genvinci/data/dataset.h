@@ -48,6 +48,8 @@ class Dataset {
   const fs::path& path() const { return path_; }
   int64_t size() const { return file_->n_obs(); }
   const DataFrame& obs() const { return file_->obs(); }
+  std::vector<std::string> obsm_names() const { return file_->obsm_names(); }
+  DenseArray Obsm(const std::string& name) const { return file_->Obsm(name); }
   const std::string& obs_name(int64_t i) const { return file_->obs().index[i]; }
   bool has_images() const { return !info_.channels.empty(); }
   // Gene ids for the vocabulary: var["ensg_id"] where it is there, else the index.

@@ -25,13 +25,14 @@ struct SourceData {
   std::string name;                   // of the dataset, where the user gives none
   std::vector<std::string> channels;  // of the images; empty: none
   std::vector<SectionInfo> sections;
-  std::vector<int32_t> section_of;      // an entry an observation
-  std::vector<std::string> patients;    // likewise; "" is unknown
-  std::vector<double> x, y;             // centres; NaN: unknown
-  bool positions_are_pixels = false;    // else x and y count positions of the array
-  DataFrame obs, var;                   // obs: the vendor's own columns
-  std::vector<std::string> gene_names;  // an entry a column: what to look up in the vocabulary
-  std::string label_column;             // "" : none
+  std::vector<int32_t> section_of;         // an entry an observation
+  std::vector<std::string> patients;       // likewise; "" is unknown
+  std::vector<double> x, y;                // centres; NaN: unknown
+  bool positions_are_pixels = false;       // else x and y count positions of the array
+  DataFrame obs, var;                      // obs: the vendor's own columns
+  std::map<std::string, DenseArray> obsm;  // embeddings that come with the file, less "spatial"
+  std::vector<std::string> gene_names;     // an entry a column: what to look up in the vocabulary
+  std::string label_column;                // "" : none
   std::string default_split = "section";
   std::vector<std::string> default_test, default_val;  // for the default split when the user names no value
   double pitch_px = 0;                                 // distance of neighbouring spots; 0: unknown

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "genvinci/core/options.h"
@@ -38,6 +39,9 @@ struct SamplerOptions {
   double eta = 0;
   double guidance = 1;
   double guidance_rescale = 0;
+  std::optional<double> second_guidance = {};
+
+  double SecondGuidance() const { return second_guidance.value_or(guidance); }
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -49,6 +53,8 @@ struct SamplerOptions {
     v("guidance_rescale", guidance_rescale,
       "share of the guided prediction that is brought back to the deviation of the unguided one, 0 = none",
       Range{0, 1});
+    v("second_guidance", second_guidance,
+      "guidance scale of the second condition (neighbours, second vector); none: as guidance", Range{0, 100});
   }
 };
 

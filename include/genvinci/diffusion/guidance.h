@@ -11,4 +11,10 @@ namespace genvinci {
 torch::Tensor Guided(const torch::Tensor& null_BCHW, const torch::Tensor& conditional_BCHW, double guidance,
                      double rescale);
 
+// Guidance by two conditions, each with a scale of its own (Brooks et al. 2023, equation 3, the profile first):
+// u + w1 (c1 - u) + w2 (c12 - c1), where c1 knows the first alone and c12 both; rescaled as above, by c12. Equal scales
+// are guidance by both together.
+torch::Tensor DualGuided(const torch::Tensor& null_BCHW, const torch::Tensor& first_BCHW,
+                         const torch::Tensor& both_BCHW, double first_guidance, double second_guidance, double rescale);
+
 }  // namespace genvinci

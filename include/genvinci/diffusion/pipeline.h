@@ -11,6 +11,7 @@
 #include "genvinci/models/autoencoder.h"
 #include "genvinci/models/conditioner.h"
 #include "genvinci/models/gene_transformer.h"
+#include "genvinci/models/second_conditioner.h"
 #include "genvinci/models/unet.h"
 
 namespace genvinci {
@@ -22,6 +23,7 @@ struct PipelineConfig {
   int64_t img_size = 256;
   std::vector<std::string> channels;
   double condition_dropout = 0;  // as trained; 0: there is no null condition, so guidance must be 1
+  double second_dropout = 0;     // likewise of the second condition
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -30,6 +32,7 @@ struct PipelineConfig {
     v("img_size", img_size, "px of the images", Range{1, 65536});
     v("channels", channels, "names of the image channels");
     v("condition_dropout", condition_dropout, "share of training profiles replaced by the null condition", Range{0, 1});
+    v("second_dropout", second_dropout, "the same of the second condition", Range{0, 1});
   }
 };
 
@@ -41,8 +44,10 @@ struct SampleKey {
 };
 
 // Conditioner + UNet + autoencoder + sampler: what sample grids, generation and studies all use. A torch module whose
-// children are `transformer`, `conditioner`, `unet`, `autoencoder`; buffers `latent_mean`, `latent_scale` (latent
-// channels; SD's own: 0 and 0.18215) and parameters `null_context` (tokens, width), `null_time` (time_dim).
+// children are `transformer` (not where a vector stands in place of genes), `conditioner`, `second` (where there is a
+// second condition), `unet`, `autoencoder`; buffers `latent_mean`, `latent_scale` (latent channels; SD's own: 0 and
+// 0.18215) and parameters `null_context` (tokens, width), `null_time` (time_dim), likewise `null_second` and
+// `null_second_time`.
 class PipelineImpl : public torch::nn::Module {
  public:
   // ConfigError (PIPELINE_SIZES, PIPELINE_IMG_SIZE) when the parts do not fit together.
@@ -55,10 +60,15 @@ class PipelineImpl : public torch::nn::Module {
   // Pads a batch of token lists with 0 to the longest (or to max_tokens where the conditioner needs it), cut at
   // max_tokens: (B, L) int64 on the pipeline's device.
   torch::Tensor PadTokens(const std::vector<std::vector<int32_t>>& tokens) const;
+  // The condition of gene tokens alone.
   Condition Encode(const torch::Tensor& tokens_BL);
+  // `second` is what config's models ask for; inputs may be on the CPU.
+  Condition Read(const EncodedProfiles& profiles, const SecondInputs& second);
+  // Null conditions of both kinds.
   Condition Null(int64_t batch) const;
-  // Where drop_B (bool) is true the null condition replaces both paths.
+  // Where drop_B (bool) is true the null condition replaces both paths; of the second condition likewise.
   Condition Drop(const Condition& condition, const torch::Tensor& drop_B) const;
+  Condition DropSecond(const Condition& condition, const torch::Tensor& drop_B) const;
 
   // Images in [-1, 1] <-> latents of zero mean and unit variance a channel.
   torch::Tensor Normalise(const torch::Tensor& latents_BCHW) const;  // (z - mean) * scale
@@ -83,15 +93,17 @@ class PipelineImpl : public torch::nn::Module {
 
   GeneTransformer transformer{nullptr};
   std::shared_ptr<ConditionerImpl> conditioner;
+  SecondConditioner second{nullptr};
   UNet unet{nullptr};
   Autoencoder autoencoder{nullptr};
-  torch::Tensor latent_mean, latent_scale, null_context, null_time;
+  torch::Tensor latent_mean, latent_scale, null_context, null_time, null_second, null_second_time;
 
  private:
-  // The UNet under a condition; with a guidance w other than 1, u + w (c - u) (Ho & Salimans 2022) in one batch of 2B,
-  // rescaled as guidance_rescale says.
+  // The UNet under a condition, guided as `options` say: all that guidance compares goes through the UNet in one batch.
   using Predict = std::function<torch::Tensor(const torch::Tensor& x_BCHW, double timestep)>;
   Predict GuidedUNet(const Condition& condition, const SamplerOptions& options);
+  void RequireNullConditions(const Condition& condition, const SamplerOptions& options) const;
+  torch::Tensor RunUNet(const torch::Tensor& x_BCHW, const torch::Tensor& timesteps_B, const Condition& condition);
   torch::Tensor Noise(const char* purpose, const std::vector<SampleKey>& keys,
                       const std::vector<int64_t>& more_ids) const;
 

@@ -12,6 +12,7 @@ struct GenerateOptions {
   CommonOptions common;
   std::string dataset;
   std::string checkpoint;
+  int64_t img_size = 256;
   bool generate = false;
   bool extract = false;
   bool train = false, val = false, test = false;
@@ -19,6 +20,7 @@ struct GenerateOptions {
   int64_t batch_size = 4;
   int64_t limit = 0;
   SamplerOptions sampling;
+  std::string vector, second_vector;
   std::string noise;
   bool save_latents = false;
   bool unconditional = false;
@@ -30,7 +32,10 @@ struct GenerateOptions {
   void Fields(Visitor& v) {
     v("common", common, "");
     v("dataset", dataset, "dataset folder or name");
-    v("checkpoint", checkpoint, "fine-tuning run (folder or timestamp) or one of its checkpoints");
+    v("checkpoint", checkpoint,
+      "fine-tuning run (folder or timestamp), one of its checkpoints, or GenVinci's own (checkpoint_<n>.pth)");
+    v("img_size", img_size, "px of the images that GenVinci's own checkpoint draws (a run knows its own)",
+      Range{8, 65536});
     v("generate", generate, "draw images (the default)");
     v("extract", extract, "write embeddings instead");
     v("train", train, "of the training part");
@@ -40,6 +45,8 @@ struct GenerateOptions {
     v("batch_size", batch_size, "images drawn at once", Range{1, 1e6});
     v("limit", limit, "only the first so many observations (0: all)", Range{0, 1e12});
     v("sampling", sampling, "sampler");
+    v("vector", vector, "vectors to draw from, obsm:NAME or a .npy file (default: as in training)");
+    v("second_vector", second_vector, "second vectors, likewise");
     v("noise", noise, "safetensors file with start noise `noise` (observations, samples, C, H, W)");
     v("save_latents", save_latents, "also write latents.safetensors");
     v("unconditional", unconditional, "draw under the null condition: a control that knows no genes");

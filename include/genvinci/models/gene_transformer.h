@@ -45,4 +45,7 @@ TORCH_MODULE(GeneTransformer);
 // (B, L) int64.
 torch::Tensor PadTokens(const std::vector<std::vector<int32_t>>& tokens, int64_t max_tokens, bool full);
 
+// The mean hidden state over a profile's own tokens (B, D); padding changes nothing.
+torch::Tensor MeanOverTokens(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL);
+
 }  // namespace genvinci

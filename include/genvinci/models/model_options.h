@@ -31,22 +31,46 @@ struct GeneTransformerConfig {
   }
 };
 
-// From the transformer's last hidden state to the UNet's context and the addition to its time embedding.
+// From the transformer's last hidden state, or any vector of an observation, to the UNet's context and the addition to
+// its time embedding.
 struct ConditionerConfig {
   std::string kind = "genvinci";
   int64_t context_tokens = 77;
   int64_t context_dim = 768;
   int64_t time_dim = 1280;
   int64_t semantic_dim = 0;
+  int64_t vector_dim = 0;
+
+  bool ReadsGenes() const { return kind != "vector"; }
 
   template <typename Visitor>
   void Fields(Visitor& v) {
-    v("kind", kind, "genvinci (the reference's, all positions) or pooled (learned queries, no padding)",
-      Choices{{"genvinci", "pooled"}});
+    v("kind", kind,
+      "genvinci (the reference's, all positions), pooled (learned queries, no padding) or vector (an embedding in "
+      "place "
+      "of genes)",
+      Choices{{"genvinci", "pooled", "vector"}});
     v("context_tokens", context_tokens, "length of the context", Range{1, 4096});
     v("context_dim", context_dim, "width of the context", Range{1, 16384});
     v("time_dim", time_dim, "width of the UNet's time embedding", Range{1, 16384});
     v("semantic_dim", semantic_dim, "width of the semantic path's image embedding, 0: without one", Range{0, 16384});
+    v("vector_dim", vector_dim, "numbers of an observation's vector, with kind vector", Range{0, 1e6});
+  }
+};
+
+// What the UNet is told beside the first condition; see second_conditioner.h.
+struct SecondConfig {
+  int64_t neighbours = 0;
+  int64_t neighbour_dim = 0;
+  int64_t vector_dim = 0;
+
+  bool Any() const { return neighbours > 0 || vector_dim > 0; }
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("neighbours", neighbours, "neighbouring observations, 0: none", Range{0, 1024});
+    v("neighbour_dim", neighbour_dim, "numbers of a neighbour's embedding", Range{0, 1e6});
+    v("vector_dim", vector_dim, "numbers of an observation's second vector, 0: none", Range{0, 1e6});
   }
 };
 
@@ -90,8 +114,8 @@ struct UNetConfig {
   int64_t space_to_depth = 1;
   bool mid_attention = true;
   bool time_scale_shift = false;
-  int64_t norm_groups = 0;
   double dropout = 0;
+  int64_t norm_groups = 0;
 
   int64_t TimeDim() const { return 4 * model_channels; }
   // Without attention the context is not read, and the profile acts through the time embedding alone.
@@ -154,6 +178,7 @@ struct ModelOptions {
   ConditionerConfig conditioner;
   AutoencoderConfig autoencoder;
   UNetConfig unet;
+  SecondConfig second = {};
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -161,6 +186,7 @@ struct ModelOptions {
     v("conditioner", conditioner, "conditioner");
     v("autoencoder", autoencoder, "autoencoder");
     v("unet", unet, "UNet");
+    v("second", second, "what is told beside the profile (set by what is given)");
   }
 };
 

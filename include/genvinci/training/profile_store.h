@@ -4,14 +4,10 @@
 
 #include <vector>
 
+#include "genvinci/models/conditioner.h"
 #include "genvinci/models/gene_transformer.h"
 
 namespace genvinci {
-
-// Profiles behind the gene transformer: what conditioners and poolings read.
-struct EncodedProfiles {
-  torch::Tensor hidden_BLD, tokens_BL;
-};
 
 struct ProfileStoreOptions {
   bool frozen = false;       // the transformer does not change while the store lives

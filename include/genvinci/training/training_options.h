@@ -148,6 +148,10 @@ struct FinetuneOptions {
   std::string autoencoder_path;
   std::string unet_path;
   std::string align_path;
+  std::string vector, second_vector;
+  int64_t neighbours = 0;
+  std::string semantic_path;
+  double semantic_weight = 1;
   int64_t img_size = 0;
   ModelOptions models;
   DiffusionConfig diffusion;
@@ -155,6 +159,7 @@ struct FinetuneOptions {
   TrainingOptions training;
   std::string vocabulary;
   double condition_dropout = 0.1;
+  double second_dropout = 0.1;
   double gene_dropout = 0;
   bool freeze_transformer = false;
   int64_t grid_samples = 2;
@@ -176,6 +181,16 @@ struct FinetuneOptions {
     v("align_path", align_path,
       "alignment run (folder or timestamp): val images are drawn and compared in its space to choose the checkpoint "
       "and the sampling; empty: by val_loss");
+    v("vector", vector,
+      "an embedding in place of genes: obsm:NAME of the dataset's expression.h5ad, or a .npy file with a row an "
+      "observation");
+    v("second_vector", second_vector, "the same beside the genes, with its own drop-out and guidance scale");
+    v("neighbours", neighbours,
+      "nearest observations of the section that are told beside the profile, with where they lie", Range{0, 1024});
+    v("semantic_path", semantic_path,
+      "vision transformer (BiomedCLIP's weights) whose image embedding the condition is drawn to; genvinci conditioner "
+      "alone");
+    v("semantic_weight", semantic_weight, "weight of that loss", Range{0, 1000});
     v("img_size", img_size, "px of the images (0: as stored)", Range{0, 65536});
     v("models", models, "model sizes");
     v("diffusion", diffusion, "noise process and objective");
@@ -183,6 +198,7 @@ struct FinetuneOptions {
     v("training", training, "training");
     v("vocabulary", vocabulary, "Geneformer's pickles (folder) or JSON; default: that of the pretraining run");
     v("condition_dropout", condition_dropout, "share of profiles replaced by the null condition", Range{0, 1});
+    v("second_dropout", second_dropout, "the same of neighbours and second vector together", Range{0, 1});
     v("gene_dropout", gene_dropout, "share of tokens left out of a training profile", Range{0, 0.9});
     v("freeze_transformer", freeze_transformer, "keep the gene transformer as pretrained, and run it once a profile");
     v("grid_samples", grid_samples, "samples a profile in the grids", Range{1, 16});

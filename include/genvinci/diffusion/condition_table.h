@@ -1,0 +1,56 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "genvinci/data/dataset.h"
+#include "genvinci/data/neighbours.h"
+#include "genvinci/diffusion/pipeline.h"
+
+namespace genvinci {
+
+// What a dataset's observations are told by besides their gene tokens.
+struct ConditionSources {
+  std::string vector;         // LoadVectors': in place of genes; empty: genes
+  std::string second_vector;  // LoadVectors': beside them
+  int64_t neighbours = 0;     // how many are told
+
+  Json ToJson() const;
+  static ConditionSources FromJson(const Json& json);
+};
+
+// The tensors that conditioners read besides gene tokens, for any observations of a dataset.
+class ConditionTable {
+ public:
+  // LoadVectors' and FindNeighbours' errors.
+  ConditionTable(const Dataset& dataset, const ConditionSources& sources);
+
+  // The sizes of a new model that reads this.
+  void SetSizes(ModelOptions& models) const;
+  // DataError CONDITION_SIZES where a trained model reads something else.
+  void RequireSizes(const ModelOptions& models) const;
+
+  // Neighbours are told by their vectors, or by the mean hidden state of the gene transformer over `tokens` (of every
+  // observation; needed before Second where neighbours have no vectors). `is_frozen`: the transformer does not change,
+  // so that each is worked out once. No gradient reaches the transformer this way.
+  void ReadNeighboursBy(GeneTransformer transformer, std::vector<std::vector<int32_t>> tokens, bool is_frozen);
+
+  torch::Tensor Vectors(const std::vector<int64_t>& observations) const;  // (B, V); undefined without `vector`
+  SecondInputs Second(const std::vector<int64_t>& observations);
+
+ private:
+  torch::Tensor Embed(const std::vector<int64_t>& observations);
+  torch::Tensor RunTransformer(const std::vector<int64_t>& observations);
+
+  torch::Tensor vectors_NV_, second_NV_;
+  Neighbours neighbours_;
+  GeneTransformer transformer_{nullptr};
+  std::vector<std::vector<int32_t>> tokens_;
+  bool is_frozen_ = false;
+  torch::Tensor embeddings_NE_;
+  std::vector<bool> is_known_;  // rows of embeddings_NE_
+};
+
+}  // namespace genvinci
