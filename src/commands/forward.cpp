@@ -213,6 +213,7 @@ Json Forward(const ForwardOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const Inputs inputs(options.input);
   WeightSource source = WeightSource::Open(options.weights, PartOf(options.component));
+  source.set_wants_averaged(options.ema);
   if (!options.model_config.empty()) source.set_config(ReadJson(options.model_config));
   const torch::NoGradGuard no_grad;
   const NamedTensors outputs = RunComponent({options, source, inputs, {options.partial}});

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <system_error>
@@ -14,6 +15,8 @@
 
 namespace genvinci {
 namespace {
+
+constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ, which older headers lack
 
 std::string ErrnoText(int error) { return std::generic_category().message(error); }
 
@@ -49,6 +52,7 @@ class File {
   File& operator=(const File&) = delete;
 
   int get() const { return descriptor_; }
+  int Take() { return std::exchange(descriptor_, -1); }
   // Some file systems tell of a failed write only here. Linux frees the descriptor even when it says EINTR.
   bool Close() { return ::close(std::exchange(descriptor_, -1)) == 0 || errno == EINTR; }
 
@@ -249,13 +253,14 @@ void StagedFolder::Commit() {
 
 void SyncPath(const fs::path& path) { SyncAs(path, path); }
 
-MappedFile::MappedFile(const fs::path& path) {
+MappedFile::MappedFile(const fs::path& path) : path_(path) {
   File file(OpenToRead(path));
   size_ = SizeOfOpen(file.get(), path);
   if (size_ == 0) return;
-  void* const data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  void* const data = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.get(), 0);
   if (data == MAP_FAILED) ReadFailed(path, errno);
   data_ = static_cast<const std::byte*>(data);
+  descriptor_ = file.Take();
 }
 
 void MappedFile::Release(std::span<const std::byte> part) const {
@@ -267,8 +272,35 @@ void MappedFile::Release(std::span<const std::byte> part) const {
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // a hint: it may fail
 }
 
+void MappedFile::Fetch(std::span<const std::byte> part) const {
+  if (part.empty() || part.data() < data_ || part.data() + part.size() > data_ + size_) return;
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(part.data()) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(part.data() + part.size());
+  void* const start = reinterpret_cast<void*>(begin);
+  // Plain reads keep the disk busy where page faults, even of many pages at once, wait for it in turns.
+  std::vector<unsigned char> is_there((end - begin + page - 1) / page);
+  const bool known = ::mincore(start, end - begin, is_there.data()) == 0;
+  const bool all_there = known && std::all_of(is_there.begin(), is_there.end(), [](auto flag) { return flag & 1; });
+  if (!all_there) {
+    std::vector<std::byte> block(size_t{1} << 20);
+    uint64_t at = begin - reinterpret_cast<uintptr_t>(data_);
+    const uint64_t stop = at + (end - begin);
+    while (at < stop) {
+      const ssize_t count = Retry([&] {
+        return ::pread(descriptor_, block.data(), std::min<uint64_t>(block.size(), stop - at), static_cast<off_t>(at));
+      });
+      if (count < 0) ReadFailed(path_, errno);
+      if (count == 0) ReadFailed(path_, EIO);  // it was longer when it was mapped
+      at += static_cast<uint64_t>(count);
+    }
+  }
+  ::madvise(start, end - begin, kPopulateRead);  // a hint, which kernels before 5.14 do not know
+}
+
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 std::string EscapeFileName(std::string_view name) {

@@ -107,7 +107,7 @@ std::optional<TokenizedDataset> TryCache(const fs::path& path, const std::string
 
 TokenizedDataset Tokenize(const Dataset& dataset, const Vocabulary& vocabulary, int64_t max_tokens) {
   const GeneMapping mapping = MapGenes(vocabulary, dataset.gene_names(), dataset.path().string());
-  RankValueTokenizer tokenizer(mapping, max_tokens);
+  RankValueTokenizer tokenizer(mapping, max_tokens, vocabulary.frame());
   TokenizedDataset result;
   result.tokens.reserve(static_cast<size_t>(dataset.size()));
   result.coverage.columns = static_cast<int64_t>(mapping.gene_of_column.size());

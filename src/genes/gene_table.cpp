@@ -74,6 +74,32 @@ std::unordered_map<std::string, std::vector<std::string>> ReadSymbols(const fs::
   return symbols;
 }
 
+// What stands behind the dictionaries' names: ".pkl", "_gc104M.pkl", ...
+std::string Release(const fs::path& folder) {
+  constexpr std::string_view kName = "token_dictionary";
+  std::vector<std::string> found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kName) && name.ends_with(".pkl")) found.push_back(name.substr(kName.size()));
+  }
+  if (found.size() > 1)
+    throw DataError("VOCABULARY_FILE", "{}: holds the dictionaries of {} releases: keep one's in a folder",
+                    folder.string(), found.size());
+  return found.empty() ? ".pkl" : found[0];
+}
+
+void TakeSpecial(const std::string& name, int32_t token, const fs::path& path, FrameTokens& frame) {
+  if (name == "<cls>") {
+    frame.cls = token;
+  } else if (name == "<eos>") {
+    frame.eos = token;
+  } else if (!(name == "<pad>" && token == kPadToken) && !(name == "<mask>" && token == kMaskToken)) {
+    throw DataError("VOCABULARY_SPECIAL",
+                    "{}: the special token {} = {}: Geneformer's are <pad> = 0, <mask> = 1, <cls> and <eos>",
+                    path.string(), name, token);
+  }
+}
+
 }  // namespace
 
 std::span<const std::byte> EmbeddedGeneTable() { return {genvinci_gene_table, genvinci_gene_table_end}; }
@@ -97,12 +123,13 @@ std::vector<Vocabulary::Gene> ReadGeneTable(std::span<const std::byte> gzip) {
   return genes;
 }
 
-std::vector<Vocabulary::Gene> ReadGeneformerPickles(const fs::path& folder) {
-  const fs::path path = folder / "token_dictionary.pkl";
+GeneformerTable ReadGeneformerPickles(const fs::path& folder) {
+  const std::string release = Release(folder);
+  const fs::path path = folder / ("token_dictionary" + release);
   const PicklePointer root = ReadPickle(path);
-  const auto medians = ReadMedians(folder / "gene_median_dictionary.pkl");
-  const auto symbols = ReadSymbols(folder / "gene_name_id_dict.pkl");
-  std::vector<Vocabulary::Gene> genes;
+  const auto medians = ReadMedians(folder / ("gene_median_dictionary" + release));
+  const auto symbols = ReadSymbols(folder / ("gene_name_id_dict" + release));
+  GeneformerTable table;
   for (const auto& [key, value] : ReadDict(root, path).items) {
     const std::string& id = Text(key, path);
     const int64_t* token = value->As<int64_t>();
@@ -110,21 +137,19 @@ std::vector<Vocabulary::Gene> ReadGeneformerPickles(const fs::path& folder) {
       throw DataError("VOCABULARY_TOKEN", "{}: {} has {} as its token", path.string(), id, Describe(*value));
     }
     if (id.starts_with('<')) {
-      if ((id == "<pad>" && *token == kPadToken) || (id == "<mask>" && *token == kMaskToken)) continue;
-      throw DataError("VOCABULARY_SPECIAL",
-                      "{}: the special token {} = {}: only <pad> = 0 and <mask> = 1 (Geneformer V1) are supported",
-                      path.string(), id, *token);
+      TakeSpecial(id, static_cast<int32_t>(*token), path, table.frame);
+      continue;
     }
     const auto median = medians.find(id);
     if (median == medians.end()) {
       throw DataError("VOCABULARY_MEDIAN", "{}: no median for {}, which has a token: use files of one release",
-                      (folder / "gene_median_dictionary.pkl").string(), id);
+                      (folder / ("gene_median_dictionary" + release)).string(), id);
     }
     Vocabulary::Gene gene{static_cast<int32_t>(*token), id, "", median->second};
     if (const auto found = symbols.find(id); found != symbols.end()) SetSymbols(found->second, gene);
-    genes.push_back(std::move(gene));
+    table.genes.push_back(std::move(gene));
   }
-  return genes;
+  return table;
 }
 
 }  // namespace genvinci::internal

@@ -13,7 +13,13 @@ std::span<const std::byte> EmbeddedGeneTable();
 
 std::vector<Vocabulary::Gene> ReadGeneTable(std::span<const std::byte> gzip);
 
-// token_dictionary.pkl, gene_median_dictionary.pkl and gene_name_id_dict.pkl of `folder`.
-std::vector<Vocabulary::Gene> ReadGeneformerPickles(const fs::path& folder);
+struct GeneformerTable {
+  std::vector<Vocabulary::Gene> genes;
+  FrameTokens frame;
+};
+
+// token_dictionary, gene_median_dictionary and gene_name_id_dict of `folder`: .pkl (V1), or _gc104M.pkl and the like,
+// as Geneformer names those of its later releases. DataError VOCABULARY_FILE for a folder with several releases.
+GeneformerTable ReadGeneformerPickles(const fs::path& folder);
 
 }  // namespace genvinci::internal

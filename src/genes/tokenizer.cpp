@@ -13,8 +13,9 @@ constexpr double kTargetSum = 10'000;
 
 }  // namespace
 
-RankValueTokenizer::RankValueTokenizer(const GeneMapping& mapping, int64_t max_tokens) : max_tokens_(max_tokens) {
-  GENVINCI_CHECK(max_tokens > 0, "max_tokens is {}", max_tokens);
+RankValueTokenizer::RankValueTokenizer(const GeneMapping& mapping, int64_t max_tokens, const FrameTokens& frame)
+    : max_tokens_(max_tokens), frame_(frame) {
+  GENVINCI_CHECK(max_tokens > (frame.any() ? 2 : 0), "max_tokens is {}", max_tokens);
   std::unordered_map<int32_t, int32_t> slot_of_token;
   for (const Vocabulary::Gene* gene : mapping.gene_of_column) {
     if (!gene) {
@@ -64,12 +65,15 @@ std::vector<int32_t> RankValueTokenizer::Tokenize(std::span<const int32_t> colum
     ranked_.push_back({sums_[slot] / total * kTargetSum / slots_[slot].median, slots_[slot].token});
     sums_[slot] = 0;
   }
-  const size_t kept = std::min<size_t>(ranked_.size(), max_tokens_);
+  const size_t kept = std::min<size_t>(ranked_.size(), max_tokens_ - (frame_.any() ? 2 : 0));
   std::partial_sort(ranked_.begin(), ranked_.begin() + kept, ranked_.end(), [](const Ranked& a, const Ranked& b) {
     return a.value != b.value ? a.value > b.value : a.token < b.token;
   });
-  std::vector<int32_t> tokens(kept);
-  std::transform(ranked_.begin(), ranked_.begin() + kept, tokens.begin(), [](const Ranked& r) { return r.token; });
+  std::vector<int32_t> tokens;
+  tokens.reserve(kept + 2);
+  if (frame_.any()) tokens.push_back(frame_.cls);
+  for (size_t i = 0; i < kept; ++i) tokens.push_back(ranked_[i].token);
+  if (frame_.any()) tokens.push_back(frame_.eos);
   return tokens;
 }
 

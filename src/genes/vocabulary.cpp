@@ -51,7 +51,8 @@ Vocabulary::Gene GeneFromJson(const Json& token, const Json& id, const Json& med
 
 }  // namespace
 
-Vocabulary::Vocabulary(std::vector<Gene> genes, const std::string& name) : name_(name), genes_(std::move(genes)) {
+Vocabulary::Vocabulary(std::vector<Gene> genes, const std::string& name, const FrameTokens& frame)
+    : name_(name), frame_(frame), genes_(std::move(genes)) {
   std::sort(genes_.begin(), genes_.end(), [](const Gene& a, const Gene& b) { return a.token < b.token; });
   if (genes_.empty()) throw DataError("VOCABULARY_FILE", "{}: has no genes", name_);
   for (size_t i = 0; i < genes_.size(); ++i) {
@@ -66,6 +67,10 @@ Vocabulary::Vocabulary(std::vector<Gene> genes, const std::string& name) : name_
     }
     if (!gene.symbol.empty()) by_symbol_.emplace(gene.symbol, i);
   }
+  const auto [first, last] = std::minmax(frame_.cls, frame_.eos);
+  if (last >= 0 && (first <= kMaskToken || first == last || last >= first_gene()))
+    throw DataError("VOCABULARY_SPECIAL", "{}: <cls> = {} and <eos> = {}: both must stand between <mask> and the genes",
+                    name_, frame_.cls, frame_.eos);
   for (size_t i = 0; i < genes_.size(); ++i) {
     for (const std::string& alias : genes_[i].aliases) by_symbol_.emplace(alias, i);
   }
@@ -79,7 +84,10 @@ const Vocabulary& Vocabulary::GeneformerV1() {
 
 Vocabulary Vocabulary::Open(const std::string& name_or_path) {
   if (name_or_path.empty() || name_or_path == kV1Name) return GeneformerV1();
-  if (fs::is_directory(name_or_path)) return Vocabulary(internal::ReadGeneformerPickles(name_or_path), name_or_path);
+  if (fs::is_directory(name_or_path)) {
+    internal::GeneformerTable table = internal::ReadGeneformerPickles(name_or_path);
+    return Vocabulary(std::move(table.genes), name_or_path, table.frame);
+  }
   RequireFile(name_or_path, "give 'geneformer-v1', a folder with Geneformer's pickles or a vocabulary's JSON file");
   return FromJson(ReadJson(name_or_path), name_or_path);
 }
@@ -96,7 +104,13 @@ Vocabulary Vocabulary::FromJson(const Json& json, const std::string& source) {
     genes.push_back(GeneFromJson(tokens[i], ids[i], medians[i], symbols[i], source));
   }
   const auto name = json.find("name");
-  Vocabulary vocabulary(std::move(genes), source);
+  FrameTokens frame;
+  for (const auto& [key, token] : {std::pair{"cls", &frame.cls}, {"eos", &frame.eos}}) {
+    if (!json.contains(key)) continue;
+    if (!json[key].is_number_integer()) throw DataError("VOCABULARY_FILE", "{}: '{}' is no token", source, key);
+    *token = json[key].get<int32_t>();
+  }
+  Vocabulary vocabulary(std::move(genes), source, frame);
   vocabulary.name_ = name != json.end() && name->is_string() ? name->get<std::string>() : "custom";
   return vocabulary;
 }
@@ -112,7 +126,9 @@ Json Vocabulary::ToJson() const {
     for (const std::string& alias : gene.aliases) names.push_back(alias);
     symbols.push_back(std::move(names));
   }
-  return {{"name", name_}, {"tokens", tokens}, {"ensembl_ids", ids}, {"medians", medians}, {"symbols", symbols}};
+  Json json = {{"name", name_}, {"tokens", tokens}, {"ensembl_ids", ids}, {"medians", medians}, {"symbols", symbols}};
+  if (frame_.any()) json.update({{"cls", frame_.cls}, {"eos", frame_.eos}});
+  return json;
 }
 
 const Vocabulary::Gene* Vocabulary::ById(std::string_view ensembl_id) const {

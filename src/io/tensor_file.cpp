@@ -1,5 +1,7 @@
 #include "genvinci/io/tensor_file.h"
 
+#include <algorithm>
+
 #include "genvinci/core/error.h"
 #include "genvinci/core/text.h"
 
@@ -13,5 +15,21 @@ const TensorView& TensorFile::Find(const std::string& name) const {
 }
 
 const TensorView& TensorFile::View(const std::string& name) const { return Find(name); }
+
+void TensorFile::Fetch(const std::vector<std::string>& names) const {
+  std::vector<std::span<const std::byte>> parts;
+  for (const std::string& name : names) parts.push_back(Find(name).bytes);
+  std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.data() < b.data(); });
+  // In few sweeps: tensors that lie (but for some padding) behind one another are one.
+  constexpr std::ptrdiff_t kGap = 1 << 16;
+  std::span<const std::byte> sweep;
+  for (const auto& part : parts) {
+    const bool follows = !sweep.empty() && part.data() - (sweep.data() + sweep.size()) <= kGap;
+    if (!follows) file_->Fetch(sweep);
+    const std::byte* const start = follows ? sweep.data() : part.data();
+    sweep = {start, std::max(follows ? sweep.data() + sweep.size() : start, part.data() + part.size())};
+  }
+  file_->Fetch(sweep);
+}
 
 }  // namespace genvinci

@@ -86,6 +86,13 @@ torch::Tensor BorrowTensor(const TensorView& view) {
   return torch::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, ToTorch(view.dtype));
 }
 
+torch::Tensor BorrowTensor(const TensorView& view, std::shared_ptr<const void> owner) {
+  if (view.bytes.empty() || reinterpret_cast<uintptr_t>(view.bytes.data()) % SizeOf(view.dtype) != 0)
+    return ToTensor(view);
+  return torch::from_blob(
+      const_cast<std::byte*>(view.bytes.data()), view.shape, [owner = std::move(owner)](void*) {}, ToTorch(view.dtype));
+}
+
 TensorView ViewOf(const torch::Tensor& tensor) {
   GENVINCI_CHECK(tensor.is_cpu() && tensor.is_contiguous(), "a view needs a contiguous CPU tensor");
   const auto* bytes = static_cast<const std::byte*>(tensor.const_data_ptr());
@@ -126,6 +133,7 @@ void LoadState(torch::nn::Module& module, const std::string& prefix, const Safet
   const torch::NoGradGuard no_grad;
   // Read in place: a copy of a large model, or its whole file beside it, would double its memory.
   for (const auto& [name, tensor] : state) {
+    file.Fetch({name});
     torch::Tensor(tensor).copy_(BorrowTensor(file.View(name)));
     file.Release(name);
   }

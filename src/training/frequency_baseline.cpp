@@ -10,13 +10,15 @@ constexpr double kShrink = 1000;
 
 }  // namespace
 
-FrequencyBaseline::FrequencyBaseline(const std::vector<std::vector<int32_t>>& profiles, int64_t vocabulary_size) {
+FrequencyBaseline::FrequencyBaseline(const std::vector<std::vector<int32_t>>& profiles, int64_t first_gene,
+                                     int64_t vocabulary_size) {
   for (const auto& profile : profiles) longest_ = std::max(longest_, static_cast<int64_t>(profile.size()));
   torch::Tensor counts_KV = torch::zeros({kBins, vocabulary_size}, torch::kFloat32);
   auto counts = counts_KV.accessor<float, 2>();
   for (const auto& profile : profiles) {
-    for (size_t rank = 0; rank < profile.size(); ++rank)
-      counts[static_cast<int64_t>(rank) * kBins / longest_][profile[rank]] += 1;
+    for (size_t rank = 0; rank < profile.size(); ++rank) {
+      if (profile[rank] >= first_gene) counts[static_cast<int64_t>(rank) * kBins / longest_][profile[rank]] += 1;
+    }
   }
   const torch::Tensor counts_V = counts_KV.sum(0, /*keepdim=*/false, torch::kFloat64) + 1;
   const torch::Tensor p_V = counts_V / counts_V.sum();

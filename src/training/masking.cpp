@@ -16,17 +16,16 @@ torch::Tensor PadTokenLists(const std::vector<const std::vector<int32_t>*>& list
   return padded_BL;
 }
 
-MaskedBatch MaskTokens(const torch::Tensor& tokens_BL, double probability, int64_t vocabulary_size,
+MaskedBatch MaskTokens(const torch::Tensor& tokens_BL, double probability, int64_t first_gene, int64_t vocabulary_size,
                        torch::Generator generator) {
-  constexpr int64_t kFirstGene = kMaskToken + 1;
-  const torch::Tensor is_gene_BL = tokens_BL != kPadToken;
+  const torch::Tensor is_gene_BL = tokens_BL >= first_gene;
   const torch::Tensor draw_BL = torch::rand(tokens_BL.sizes(), generator).masked_fill(~is_gene_BL, 2);
   torch::Tensor chosen_BL = draw_BL < probability;
   // A loss over nothing would be NaN.
   if (!chosen_BL.any().item<bool>()) chosen_BL.view({-1})[draw_BL.argmin()] = true;
   const torch::Tensor fate_BL = torch::rand(tokens_BL.sizes(), generator);
   const torch::Tensor random_BL =
-      torch::randint(kFirstGene, vocabulary_size, tokens_BL.sizes(), generator, torch::kInt64);
+      torch::randint(first_gene, vocabulary_size, tokens_BL.sizes(), generator, torch::kInt64);
   const torch::Tensor masked_BL = tokens_BL.masked_fill(chosen_BL & (fate_BL < 0.8), kMaskToken);
   const torch::Tensor seen_BL = torch::where(chosen_BL & (fate_BL >= 0.8) & (fate_BL < 0.9), random_BL, masked_BL);
   const torch::Tensor ranks_BL = torch::arange(tokens_BL.size(1)).expand(tokens_BL.sizes());

@@ -35,7 +35,7 @@ class PretrainTask : public TrainingTask {
         device_(OpenDevice(options.common.device)),
         config_(ConfigFor(options, data.vocabulary)),
         transformer_(config_),
-        baseline_(data.train, config_.vocabulary_size) {
+        baseline_(data.train, data.vocabulary.first_gene(), config_.vocabulary_size) {
     if (options.init_path.empty()) {
       StartFromFrequencies();
     } else {
@@ -119,7 +119,8 @@ class PretrainTask : public TrainingTask {
   MaskedBatch Mask(const Lists& profiles, const std::vector<int64_t>& items, const torch::Generator& generator) const {
     std::vector<const std::vector<int32_t>*> lists;
     for (const int64_t item : items) lists.push_back(&profiles[static_cast<size_t>(item)]);
-    return MaskTokens(PadTokenLists(lists), options_.mask_probability, config_.vocabulary_size, generator);
+    return MaskTokens(PadTokenLists(lists), options_.mask_probability, data_.vocabulary.first_gene(),
+                      config_.vocabulary_size, generator);
   }
 
   // At the chosen positions alone: the vocabulary is the widest layer by far.

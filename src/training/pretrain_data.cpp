@@ -45,10 +45,12 @@ void CheckLengths(const fs::path& lengths_file, const Lists& lists) {
   }
 }
 
-void Cut(const fs::path& source, int64_t max_tokens, Lists& lists) {
+void Cut(const fs::path& source, int64_t max_tokens, const FrameTokens& frame, Lists& lists) {
   for (size_t i = 0; i < lists.size(); ++i) {
     if (lists[i].empty()) throw DataError("PROFILE_EMPTY", "{}: profile {} has no token: drop it", source.string(), i);
-    if (static_cast<int64_t>(lists[i].size()) > max_tokens) lists[i].resize(static_cast<size_t>(max_tokens));
+    if (static_cast<int64_t>(lists[i].size()) <= max_tokens) continue;
+    lists[i].resize(static_cast<size_t>(max_tokens));
+    if (frame.any()) lists[i].back() = frame.eos;
   }
 }
 
@@ -56,11 +58,13 @@ PretrainData FromTokenFolders(const PretrainOptions& options, const fs::path& tr
   PretrainData data{FolderName(fs::path(options.dataset)), Vocabulary::Open(options.vocabulary), {}, {}, {}, {}, {}};
   data.train = ReadTokenDataset(train, data.vocabulary.size()).tokens;
   if (!options.lengths_file.empty()) CheckLengths(options.lengths_file, data.train);
-  Cut(train, options.transformer.max_tokens, data.train);
+  RequireFrame(train, data.vocabulary, data.train);
+  Cut(train, options.transformer.max_tokens, data.vocabulary.frame(), data.train);
   data.facts["dataset_fingerprint"] = FolderFingerprint(train);
   if (val.empty()) return data;
   data.val = ReadTokenDataset(val, data.vocabulary.size()).tokens;
-  Cut(val, options.transformer.max_tokens, data.val);
+  RequireFrame(val, data.vocabulary, data.val);
+  Cut(val, options.transformer.max_tokens, data.vocabulary.frame(), data.val);
   data.facts["val_fingerprint"] = FolderFingerprint(val);
   return data;
 }
@@ -93,6 +97,24 @@ PretrainData Load(const PretrainOptions& options) {
 }
 
 }  // namespace
+
+void RequireFrame(const fs::path& source, const Vocabulary& vocabulary, const Lists& lists) {
+  constexpr int32_t kV2Cls = 2, kV2Eos = 3;
+  const FrameTokens expected = vocabulary.frame().any() ? vocabulary.frame() : FrameTokens{kV2Cls, kV2Eos};
+  const auto framed = std::count_if(lists.begin(), lists.end(), [&](const std::vector<int32_t>& list) {
+    return list.size() > 1 && list.front() == expected.cls && list.back() == expected.eos;
+  });
+  if (vocabulary.frame().any() && framed != static_cast<int64_t>(lists.size()))
+    throw DataError("TOKENS_VOCABULARY",
+                    "{}: not every profile stands between <cls> and <eos>, as with {}: give the vocabulary that it was "
+                    "made with",
+                    source.string(), vocabulary.name());
+  if (!vocabulary.frame().any() && framed > 0 && framed == static_cast<int64_t>(lists.size()))
+    throw DataError("TOKENS_VOCABULARY",
+                    "{}: its profiles begin and end as Geneformer V2's do, {} is V1's: give V2's dictionaries with "
+                    "--vocabulary",
+                    source.string(), vocabulary.name());
+}
 
 std::string FolderName(const fs::path& path) {
   const fs::path whole = fs::absolute(path).lexically_normal();

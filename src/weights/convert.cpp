@@ -241,6 +241,7 @@ class Converter {
     if (!options_.model_config.empty()) {
       for (WeightSource& source : sources_) source.set_config(ReadJson(options_.model_config));
     }
+    for (WeightSource& source : sources_) source.set_wants_averaged(options_.ema);
     const fs::path folder = fs::is_directory(path, error) ? sources_[0].Folder() : path.parent_path();
     for (const fs::path& beside :
          {path / kKeptAside, folder / kKeptAside, fs::path(path.string() + "." + kKeptAside)}) {

@@ -128,6 +128,11 @@ std::string DiffusersAutoencoderName(const std::string& ours, int64_t levels, bo
 std::optional<Layout> FindUNet(const WeightSource& source) {
   std::string prefix;
   const std::vector<std::string> unused = {"time_embed_condtion."};
+  if (source.wants_averaged()) {
+    if (const auto averaged = FindCompVisEma(source)) return averaged;
+    throw DataError("WEIGHTS_EMA", "{}: holds no averaged weights (model_ema.): leave out --ema",
+                    source.path().string());
+  }
   if (source.FindPrefix("input_blocks.0.0.weight", prefix)) return Layout{"CompVis", prefix, Behind(prefix), unused};
   if (source.FindPrefix("down_blocks.0.resnets.0.time_emb_proj.weight", prefix)) {
     const int64_t levels = CountStages(source, prefix + "down_blocks.", ".resnets.0.conv1.weight");

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "genvinci/core/error.h"
@@ -33,25 +34,57 @@ class Loader {
       : state_(StateOf(module, "")), source_(source), layout_(layout), options_(options) {}
 
   void Check() {
-    for (const auto& [name, tensor] : state_) Match(name, tensor);
+    for (const auto& [name, tensor] : state_) Find(name, tensor);
     FindSurplus();
     if (!report_.problems.empty()) Tell();
   }
 
   LoadReport Load() {
     Check();
+    const auto start = std::chrono::steady_clock::now();
     const torch::NoGradGuard no_grad;
-    for (const auto& [tensor, theirs] : matched_) {
-      // The file's bytes are read in place: a copy of a large model would double its memory.
-      torch::Tensor(tensor).copy_(BorrowTensor(source_.View(theirs)).view_as(tensor));
-      source_.Release(theirs);
-      ++report_.loaded;
+    std::vector<std::string> names;
+    for (Match& match : matched_) {
+      names.push_back(match.theirs);
+      // The memory that the model was made with goes before that of the file comes.
+      if (StaysInFile(match)) match.tensor.set_data(torch::empty({0}, match.tensor.options()));
     }
+    source_.Fetch(names);
+    uint64_t bytes = 0;
+    for (Match& match : matched_) {
+      Take(match);
+      bytes += match.tensor.nbytes();
+    }
+    report_.loaded = static_cast<int64_t>(matched_.size());
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    Log("{}: {} tensors, {}, in {:.2f} s", source_.path().string(), report_.loaded,
+        HumanBytes(static_cast<double>(bytes)), seconds.count());
     return report_;
   }
 
  private:
-  void Match(const std::string& ours, const torch::Tensor& tensor) {
+  struct Match {
+    torch::Tensor tensor;
+    std::string theirs;
+    std::vector<int64_t> shape;
+  };
+
+  bool StaysInFile(const Match& match) const {
+    return options_.in_place && match.tensor.is_cpu() && match.tensor.is_contiguous() && match.tensor.numel() > 0 &&
+           ToTorch(source_.Type(match.theirs)) == match.tensor.scalar_type();
+  }
+
+  void Take(Match& match) const {
+    if (match.tensor.sizes() != match.shape) {
+      match.tensor.set_data(BorrowTensor(source_.View(match.theirs), source_.OwnerOf(match.theirs)).view(match.shape));
+      return;
+    }
+    // Converted where they lie: a copy of a large model would double its memory.
+    match.tensor.copy_(BorrowTensor(source_.View(match.theirs)).view(match.shape));
+    source_.Release(match.theirs);
+  }
+
+  void Find(const std::string& ours, const torch::Tensor& tensor) {
     const std::string theirs = layout_.theirs(ours);
     if (!source_.Has(theirs)) {
       if (ours.ends_with("num_batches_tracked") || StartsWithAny(ours, options_.optional)) return;
@@ -65,7 +98,7 @@ class Loader {
           fmt::format("{} has shape {}, the model {}", theirs, ShapeText(shape), ShapeText(tensor.sizes().vec())));
       return;
     }
-    matched_.emplace_back(tensor, theirs);
+    matched_.push_back({tensor, theirs, tensor.sizes().vec()});
   }
 
   void FindSurplus() {
@@ -95,7 +128,7 @@ class Loader {
   const LoadOptions& options_;
   LoadReport report_;
   std::set<std::string> wanted_;
-  std::vector<std::pair<torch::Tensor, std::string>> matched_;
+  std::vector<Match> matched_;
 };
 
 Layout Need(const std::optional<Layout>& found, const WeightSource& source, const char* what) {
@@ -110,7 +143,9 @@ auto Loaded(const Make& make, const WeightSource& source, const Layout& layout, 
   if (!options.partial) skip.emplace();
   auto model = make();
   skip.reset();
-  LoadWeights(*model, source, layout, options);
+  LoadOptions in_place = options;
+  in_place.in_place = true;
+  LoadWeights(*model, source, layout, in_place);
   model->eval();
   return model;
 }

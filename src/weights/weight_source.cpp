@@ -54,9 +54,9 @@ WeightSource WeightSource::Open(const fs::path& path, const std::string& part) {
   if (IsOwn(path)) {
     const Checkpoint checkpoint = Checkpoint::Open(path);
     source.path_ = checkpoint.path();
-    source.Take(std::make_unique<SafetensorsFile>(checkpoint.path() / "model.safetensors"));
+    source.Take(std::make_shared<SafetensorsFile>(checkpoint.path() / "model.safetensors"));
     if (checkpoint.Has("ema.safetensors"))
-      source.Take(std::make_unique<SafetensorsFile>(checkpoint.path() / "ema.safetensors"));
+      source.Take(std::make_shared<SafetensorsFile>(checkpoint.path() / "ema.safetensors"));
     source.config_ = checkpoint.Json("state");
     return source;
   }
@@ -75,8 +75,8 @@ WeightSource WeightSource::Open(const fs::path& path, const std::string& part) {
 
 void WeightSource::OpenFile(const fs::path& path) {
   if (IsIndex(path)) return OpenIndex(path);
-  if (IsSafetensors(path)) return Take(std::make_unique<SafetensorsFile>(path));
-  if (TorchCheckpoint::Looks(path)) return Take(std::make_unique<TorchCheckpoint>(path));
+  if (IsSafetensors(path)) return Take(std::make_shared<SafetensorsFile>(path));
+  if (TorchCheckpoint::Looks(path)) return Take(std::make_shared<TorchCheckpoint>(path));
   throw DataError("WEIGHTS_UNKNOWN", "{}: is neither safetensors nor a PyTorch checkpoint", path.string());
 }
 
@@ -102,21 +102,31 @@ void WeightSource::OpenIndex(const fs::path& path) {
 }
 
 // Of two files with the same name in them the later counts: averaged weights come behind the plain ones.
-void WeightSource::Take(std::unique_ptr<TensorFile> file) {
+void WeightSource::Take(std::shared_ptr<TensorFile> file) {
   for (const std::string& name : file->names()) {
     if (!Has(name)) names_.push_back(name);
-    file_of_[name] = file.get();
+    file_of_[name] = file;
   }
   files_.push_back(std::move(file));
 }
 
 fs::path WeightSource::Folder() const { return files_.at(0)->path().parent_path(); }
 
-const TensorFile& WeightSource::FileOf(const std::string& name) const {
+std::shared_ptr<const TensorFile> WeightSource::OwnerOf(const std::string& name) const {
   const auto found = file_of_.find(name);
   if (found == file_of_.end())
     throw DataError("TENSOR_NAME", "{}: has no tensor '{}'{}", path_.string(), name, DidYouMean(name, names_));
-  return *found->second;
+  return found->second;
+}
+
+void WeightSource::Fetch(const std::vector<std::string>& names) const {
+  for (const auto& file : files_) {
+    std::vector<std::string> here;
+    for (const std::string& name : names) {
+      if (&FileOf(name) == file.get()) here.push_back(name);
+    }
+    file->Fetch(here);
+  }
 }
 
 bool WeightSource::FindPrefix(const std::string& ending, std::string& prefix) const {

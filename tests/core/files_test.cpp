@@ -256,6 +256,21 @@ TEST(MappedFile, ReleasesItsOwnPagesAlone) {
   EXPECT_EQ(other, std::vector<std::byte>(20000, std::byte{7}));
 }
 
+TEST(MappedFile, FetchesItsOwnPagesAndKeepsWritesPrivate) {
+  const TempFolder folder;
+  Spill(folder / "x", std::string(20000, 'x'));
+  const MappedFile file(folder / "x");
+  file.Fetch(file.bytes().subspan(5000, 9000));
+  file.Fetch(file.bytes().subspan(0, 0));
+  const std::vector<std::byte> other(20000, std::byte{7});
+  file.Fetch(other);
+  EXPECT_EQ(file.bytes()[5001], std::byte{'x'});
+  // As a model's weights that lie in it may be written to.
+  const_cast<std::byte&>(file.bytes()[3]) = std::byte{'y'};
+  EXPECT_EQ(file.bytes()[3], std::byte{'y'});
+  EXPECT_EQ(ReadFile(folder / "x"), std::string(20000, 'x'));
+}
+
 TEST(MappedFile, ShowsTheBytes) {
   const TempFolder folder;
   Spill(folder / "x", "abc");

@@ -53,6 +53,19 @@ TEST(Tokenizer, CutsAtTheLimit) {
   EXPECT_THAT(Tokens({"A", "B", "C"}, {3, 8, 4}, /*max_tokens=*/2), ElementsAre(3, 2));
 }
 
+// As Geneformer V2: the frame counts among the tokens that fit.
+TEST(Tokenizer, PutsAFrameAroundTheGenes) {
+  const std::vector<Vocabulary::Gene> genes = {{4, "ENSG01", "A", 1}, {5, "ENSG02", "B", 2}, {6, "ENSG03", "C", 4}};
+  const Vocabulary vocabulary(genes, "v2", {.cls = 2, .eos = 3});
+  const std::vector<int32_t> columns = {0, 1, 2};
+  const std::vector<float> counts = {3, 8, 4};
+  const GeneMapping mapping = MapGenes(vocabulary, {"A", "B", "C"}, "t");
+  EXPECT_THAT(RankValueTokenizer(mapping, 8, vocabulary.frame()).Tokenize(columns, counts, "s"),
+              ElementsAre(2, 5, 4, 6, 3));
+  EXPECT_THAT(RankValueTokenizer(mapping, 4, vocabulary.frame()).Tokenize(columns, counts, "s"),
+              ElementsAre(2, 5, 4, 3));
+}
+
 TEST(Tokenizer, NamesAnEmptyProfile) {
   const Error error = CatchError("PROFILE_EMPTY", [] { Tokens({"A", "unknown"}, {0, 7}); });
   EXPECT_THAT(error.what(), HasSubstr("spot 1x2"));

@@ -125,9 +125,43 @@ TEST(Vocabulary, OpensAFolderOfPickles) {
   Spill(folder / "gene_median_dictionary.pkl", "(l.");
   CatchError("VOCABULARY_FILE", [&] { Vocabulary::Open(folder.path().string()); });
   Spill(folder / "gene_median_dictionary.pkl", DictPickle({{"ENSG01", "F0.25"}, {"ENSG02", "I2"}}));
-  Spill(folder / "token_dictionary.pkl", DictPickle({{"<pad>", "I0"}, {"<mask>", "I1"}, {"<cls>", "I2"}}));
+  Spill(folder / "token_dictionary.pkl", DictPickle({{"<pad>", "I0"}, {"<mask>", "I1"}, {"<sep>", "I2"}}));
   EXPECT_THAT(CatchError("VOCABULARY_SPECIAL", [&] { Vocabulary::Open(folder.path().string()); }).what(),
-              HasSubstr("<cls>"));
+              HasSubstr("<sep>"));
+}
+
+TEST(Vocabulary, OpensGeneformerV2) {
+  const TempFolder folder;
+  const auto tokens = [&](const std::vector<std::pair<std::string, std::string>>& special) {
+    std::vector<std::pair<std::string, std::string>> all = {{"<pad>", "I0"}, {"<mask>", "I1"}};
+    all.insert(all.end(), special.begin(), special.end());
+    all.insert(all.end(), {{"ENSG01", "I4"}, {"ENSG02", "I5"}});
+    Spill(folder / "token_dictionary_gc104M.pkl", DictPickle(all));
+  };
+  tokens({{"<cls>", "I2"}, {"<eos>", "I3"}});
+  Spill(folder / "gene_median_dictionary_gc104M.pkl", DictPickle({{"ENSG01", "F0.25"}, {"ENSG02", "I2"}}));
+  Spill(folder / "gene_name_id_dict_gc104M.pkl", DictPickle({{"A", "VENSG01"}}));
+  const Vocabulary vocabulary = Vocabulary::Open(folder.path().string());
+  EXPECT_EQ(vocabulary.size(), 6);
+  EXPECT_EQ(vocabulary.frame().cls, 2);
+  EXPECT_EQ(vocabulary.frame().eos, 3);
+  EXPECT_EQ(vocabulary.first_gene(), 4);
+  const Vocabulary again = Vocabulary::FromJson(vocabulary.ToJson(), "json");
+  EXPECT_EQ(again.frame().eos, 3);
+  EXPECT_EQ(again.fingerprint(), vocabulary.fingerprint());
+  EXPECT_NE(Vocabulary(vocabulary.genes()).fingerprint(), vocabulary.fingerprint());
+  EXPECT_FALSE(Vocabulary::GeneformerV1().frame().any());
+  for (const auto& special :
+       std::vector<std::vector<std::pair<std::string, std::string>>>{{{"<cls>", "I2"}},
+                                                                     {{"<eos>", "I3"}},
+                                                                     {{"<cls>", "I2"}, {"<eos>", "I2"}},
+                                                                     {{"<cls>", "I2"}, {"<eos>", "I9"}}}) {
+    tokens(special);
+    CatchError("VOCABULARY_SPECIAL", [&] { Vocabulary::Open(folder.path().string()); });
+  }
+  tokens({});
+  Spill(folder / "token_dictionary_gc95M.pkl", "");
+  CatchError("VOCABULARY_FILE", [&] { Vocabulary::Open(folder.path().string()); });
 }
 
 TEST(GeneMapping, MapsIdsVersionsAndSymbols) {

@@ -14,6 +14,7 @@
 #include "genvinci/training/image_grid.h"
 #include "genvinci/training/lr_schedule.h"
 #include "genvinci/training/masking.h"
+#include "genvinci/training/pretrain_data.h"
 #include "genvinci/training/val_study.h"
 
 namespace genvinci {
@@ -90,7 +91,7 @@ TEST(BatchOrder, GroupsByLength) {
 TEST(MaskTokens, FollowsTheShares) {
   torch::Tensor tokens_BL = torch::randint(2, 1000, {100, 400}, torch::kInt64);
   tokens_BL.narrow(1, 300, 100).fill_(0);
-  const MaskedBatch batch = MaskTokens(tokens_BL, 0.15, 1000, RandomStream(1, "test"));
+  const MaskedBatch batch = MaskTokens(tokens_BL, 0.15, 2, 1000, RandomStream(1, "test"));
   const auto count = [](const torch::Tensor& t) { return t.sum().item<double>(); };
   const double chosen = count(batch.chosen_BL);
   EXPECT_NEAR(chosen / 30000, 0.15, 0.01);
@@ -106,16 +107,40 @@ TEST(MaskTokens, FollowsTheShares) {
   EXPECT_TRUE(batch.ranks_N.equal(ranks_BL.masked_select(batch.chosen_BL)));
 }
 
+TEST(TokenFolders, OfAnotherGeneformerAreRefused) {
+  const std::vector<Vocabulary::Gene> genes = {{4, "ENSG01", "A", 1}, {5, "ENSG02", "B", 2}};
+  const Vocabulary v2(genes, "v2", {.cls = 2, .eos = 3});
+  const Vocabulary& v1 = Vocabulary::GeneformerV1();
+  const std::vector<std::vector<int32_t>> framed = {{2, 5, 4, 3}, {2, 4, 3}}, plain = {{2, 5, 4, 3}, {4, 5}};
+  RequireFrame("t", v2, framed);
+  RequireFrame("t", v1, plain);
+  CatchError("TOKENS_VOCABULARY", [&] { RequireFrame("t", v1, framed); });
+  CatchError("TOKENS_VOCABULARY", [&] { RequireFrame("t", v2, plain); });
+}
+
+// Geneformer V2's <cls> and <eos> are neither hidden nor put in place of a gene.
+TEST(MaskTokens, LeavesTheFrameAlone) {
+  torch::Tensor tokens_BL = torch::randint(4, 10, {50, 40}, torch::kInt64);
+  tokens_BL.select(1, 0).fill_(2);
+  tokens_BL.select(1, 39).fill_(3);
+  const MaskedBatch batch = MaskTokens(tokens_BL, 0.9, 4, 10, RandomStream(1, "test"));
+  EXPECT_TRUE(batch.tokens_BL.select(1, 0).eq(2).all().item<bool>());
+  EXPECT_TRUE(batch.tokens_BL.select(1, 39).eq(3).all().item<bool>());
+  const torch::Tensor inner = batch.tokens_BL.narrow(1, 1, 38);
+  EXPECT_TRUE(((inner == 1) | (inner >= 4)).all().item<bool>());
+  EXPECT_GT(batch.labels_N.numel(), 0.8 * 50 * 38);
+}
+
 TEST(MaskTokens, ChoosesOneAtLeast) {
   const std::vector<int32_t> one = {7};
-  const MaskedBatch batch = MaskTokens(PadTokenLists({&one, &one}), 1e-9, 10, RandomStream(1, "test"));
+  const MaskedBatch batch = MaskTokens(PadTokenLists({&one, &one}), 1e-9, 2, 10, RandomStream(1, "test"));
   EXPECT_EQ(batch.labels_N.numel(), 1);
   EXPECT_EQ(batch.labels_N[0].item<int64_t>(), 7);
 }
 
 // By hand: 5 of 8 tokens are 2; with one count added to each of 4 tokens, p(2) = 6 / 12.
 TEST(FrequencyBaseline, CountsByTokenAndRank) {
-  FrequencyBaseline baseline({{2, 3}, {2, 3}, {2, 3}, {2, 2}}, 4);
+  FrequencyBaseline baseline({{2, 3}, {2, 3}, {2, 3}, {2, 2}}, 2, 4);
   baseline.Add(torch::tensor({2, 3}), torch::tensor({0, 1}));
   const Json result = baseline.Result();
   EXPECT_NEAR(result["frequency_loss"].get<double>(), -(std::log(6.0 / 12) + std::log(4.0 / 12)) / 2, 1e-6);

@@ -64,6 +64,25 @@ TEST_F(Weights, UNetOfDiffusers) {
   ExpectNear(model(golden["sample"], golden["timestep"], golden["encoder_hidden_states"]), golden["output"]);
 }
 
+// float32 weights stay in the file's mapping, which lives as long as the model does, and writes stay the model's own.
+TEST_F(Weights, OfTheModelsTypeAreTakenInPlace) {
+  UNet narrow = OpenUNet(WeightSource::Open(Data("unet")));  // float16, so converted
+  const fs::path path = Own(*narrow, "");
+  const auto open = [&] {
+    WeightSource source = WeightSource::Open(path);
+    source.set_config(ReadJson(Data("unet/config.json")));
+    return OpenUNet(source);
+  };
+  UNet model = open();
+  const Golden golden("unet");
+  const auto run = [&] { return model(golden["sample"], golden["timestep"], golden["encoder_hidden_states"]); };
+  ExpectNear(run(), golden["output"]);
+  for (torch::Tensor& parameter : model->parameters()) parameter.zero_();
+  EXPECT_EQ(run().abs().max().item<double>(), 0);
+  model = open();
+  ExpectNear(run(), golden["output"]);
+}
+
 TEST_F(Weights, UNetOfCompVisAndGenVinci) {
   const Golden golden("unet");
   UNet model = OpenUNet(WeightSource::Open(Data("unet")));
@@ -94,6 +113,19 @@ TEST_F(Weights, AveragedUNetOfCompVis) {
   source.set_config(ReadJson(Data("unet/config.json")));
   UNet again = OpenUNet(source);
   ExpectNear(again(golden["sample"], golden["timestep"], golden["encoder_hidden_states"]), golden["output"]);
+  // Beside others they are taken when they are asked for.
+  for (const auto& [name, tensor] : StateOf(*model, ""))
+    tensors.emplace_back("model.diffusion_model." + name, torch::zeros_like(tensor));
+  WriteTensors(folder_ / "both.safetensors", tensors);
+  WeightSource both = WeightSource::Open(folder_ / "both.safetensors");
+  both.set_config(source.config());
+  EXPECT_EQ(OpenUNet(both)->parameters()[0].abs().sum().item<double>(), 0);
+  both.set_wants_averaged(true);
+  again = OpenUNet(both);
+  ExpectNear(again(golden["sample"], golden["timestep"], golden["encoder_hidden_states"]), golden["output"]);
+  WeightSource none = WeightSource::Open(Data("unet"));
+  none.set_wants_averaged(true);
+  CatchError("WEIGHTS_EMA", [&] { OpenUNet(none); });
 }
 
 TEST_F(Weights, AutoencoderOfDiffusersNewAndOld) {

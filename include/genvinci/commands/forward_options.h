@@ -15,6 +15,7 @@ struct ForwardOptions {
   std::string input;
   std::string model_config;
   bool partial = false;
+  bool ema = false;
   SamplerOptions sampling;
 
   template <typename Visitor>
@@ -28,6 +29,7 @@ struct ForwardOptions {
     v("input", input, "safetensors file with the component's inputs");
     v("model_config", model_config, "config.json to read in place of the one beside the weights");
     v("partial", partial, "take what fits of the weights and report the rest");
+    v("ema", ema, "take a UNet's averaged weights (model_ema.) of a checkpoint that holds both");
     v("sampling", sampling, "for the component sampler");
   }
 };

@@ -56,7 +56,8 @@ class StagedFolder {
 
 void SyncPath(const fs::path& path);  // fsync of a file or folder
 
-// A file mapped read-only. MissingFileError, IoError.
+// A file mapped into memory, whose bytes are private: a write through a pointer that was cast reaches neither the file
+// nor another mapping. MissingFileError, IoError.
 class MappedFile {
  public:
   explicit MappedFile(const fs::path& path);
@@ -68,8 +69,12 @@ class MappedFile {
   // The pages that lie in this part need not stay in memory; they are read again when they are looked at. A part of
   // other memory is left alone.
   void Release(std::span<const std::byte> part) const;
+  // Brings this part into memory in one sweep, as fast as the disk reads; without it each page is waited for. IoError.
+  void Fetch(std::span<const std::byte> part) const;
 
  private:
+  fs::path path_;
+  int descriptor_ = -1;
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
 };

@@ -24,6 +24,8 @@ class TensorFile {
   // What View would say, before the bytes were looked at.
   const std::vector<int64_t>& Shape(const std::string& name) const { return Find(name).shape; }
   DType Type(const std::string& name) const { return Find(name).dtype; }
+  // Brings the bytes of some tensors into memory, in the file's order.
+  void Fetch(const std::vector<std::string>& names) const;
   // The tensor's bytes need not stay in memory until they are looked at again.
   void Release(const std::string& name) const {
     if (file_) file_->Release(Find(name).bytes);

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,8 @@ torch::Tensor ToTensor(const TensorView& view);
 // The view's own memory as a tensor, which must not be written to and not outlive it; copied where the bytes do not lie
 // as the type asks for.
 torch::Tensor BorrowTensor(const TensorView& view);
+// The same, which keeps `owner` alive as long as it lives.
+torch::Tensor BorrowTensor(const TensorView& view, std::shared_ptr<const void> owner);
 // A view into a contiguous CPU tensor.
 TensorView ViewOf(const torch::Tensor& tensor);
 

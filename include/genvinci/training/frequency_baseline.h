@@ -13,7 +13,7 @@ namespace genvinci {
 // token's rank alone tells much.
 class FrequencyBaseline {
  public:
-  FrequencyBaseline(const std::vector<std::vector<int32_t>>& profiles, int64_t vocabulary_size);
+  FrequencyBaseline(const std::vector<std::vector<int32_t>>& profiles, int64_t first_gene, int64_t vocabulary_size);
 
   // Scores masked tokens (labels_N, ranks_N int64).
   void Add(const torch::Tensor& labels_N, const torch::Tensor& ranks_N);

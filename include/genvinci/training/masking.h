@@ -10,7 +10,8 @@ namespace genvinci {
 // Token lists padded with 0 to the longest: (B, L) int64.
 torch::Tensor PadTokenLists(const std::vector<const std::vector<int32_t>*>& lists);
 
-// A batch for masked-token training: each token that is not <pad> is chosen with `probability` (one at least in a
+// A batch for masked-token training: each gene's token (from first_gene on: not <pad>, nor V2's <cls> and <eos>) is
+// chosen with `probability` (one at least in a
 // batch); of the chosen, 80 % become <mask>, 10 % a random gene's token, 10 % stay (Devlin et al. 2018).
 struct MaskedBatch {
   torch::Tensor tokens_BL;  // as the transformer sees them
@@ -18,7 +19,7 @@ struct MaskedBatch {
   torch::Tensor labels_N;   // the true tokens at the chosen positions, row-major
   torch::Tensor ranks_N;    // their positions in their profiles
 };
-MaskedBatch MaskTokens(const torch::Tensor& tokens_BL, double probability, int64_t vocabulary_size,
+MaskedBatch MaskTokens(const torch::Tensor& tokens_BL, double probability, int64_t first_gene, int64_t vocabulary_size,
                        torch::Generator generator);
 
 }  // namespace genvinci

@@ -23,6 +23,10 @@ struct PretrainData {
 // max_tokens. DataError: LENGTHS (lengths_file does not fit), PROFILE_EMPTY, ARROW_*, DATASET_*.
 PretrainData LoadPretrainData(const PretrainOptions& options);
 
+// DataError TOKENS_VOCABULARY for lists of another Geneformer's tokens, which would mean other genes: V2's begin with
+// <cls> and end with <eos>, tokens 2 and 3, which are genes in V1.
+void RequireFrame(const fs::path& source, const Vocabulary& vocabulary, const std::vector<std::vector<int32_t>>& lists);
+
 // The folder's own name, as runs are filed under.
 std::string FolderName(const fs::path& path);
 

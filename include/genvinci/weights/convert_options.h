@@ -13,6 +13,7 @@ struct ConvertOptions {
   std::string format;
   std::string dtype = "keep";
   std::string model_config;
+  bool ema = false;
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -25,6 +26,7 @@ struct ConvertOptions {
       Choices{{"genvinci", "diffusers", "compvis", "huggingface"}});
     v("dtype", dtype, "type of the floating tensors", Choices{{"keep", "fp32", "fp16", "bf16"}});
     v("model_config", model_config, "config.json to read in place of the one beside the weights");
+    v("ema", ema, "take the UNet's averaged weights (model_ema.) of a checkpoint that holds both");
   }
 };
 

@@ -24,7 +24,8 @@ struct Layout {
 // Each finds a model by the name of one of its tensors, under any prefix (model.diffusion_model., first_stage_model.,
 // cond_stage_model., unet., state_dict., module., ...). Names are CompVis's or GenVinci's, diffusers' (with its older
 // names of attention), Hugging Face's (with or without "bert."), timm's and open_clip's, torchvision's, lpips's.
-// Nothing where the source does not hold the model.
+// Nothing where the source does not hold the model; DataError WEIGHTS_EMA where averaged weights of a UNet are wanted
+// and it holds none.
 std::optional<Layout> FindUNet(const WeightSource& source);
 std::optional<Layout> FindAutoencoder(const WeightSource& source);
 std::optional<Layout> FindGeneTransformer(const WeightSource& source);

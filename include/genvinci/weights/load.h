@@ -25,6 +25,9 @@ struct LoadReport {
 struct LoadOptions {
   // Takes what fits and reports the rest by a warning, in place of refusing.
   bool partial = false;
+  // Tensors of the model's own type stay where the file is mapped, which loads at the speed of the disk and takes no
+  // second copy. What is written to them is the model's alone; the file must not be cut short while the model lives.
+  bool in_place = false;
   // Beginnings of our names that may be missing (the head of a transformer whose head is not asked for).
   std::vector<std::string> optional = {};
 };
@@ -45,8 +48,8 @@ void RequireFit(torch::nn::Module& module, const WeightSource& source, const Lay
 void LoadTransformerWeights(const WeightSource& source, GeneTransformer& transformer);
 void LoadUNetWeights(const WeightSource& source, UNet& unet);
 
-// Models of the sizes that the source has, in evaluation mode on the CPU. DataError WEIGHTS_MODEL where the source
-// holds none, and LoadWeights'.
+// Models of the sizes that the source has, in evaluation mode on the CPU, in_place. DataError WEIGHTS_MODEL where the
+// source holds none, and LoadWeights'.
 UNet OpenUNet(const WeightSource& source, const LoadOptions& options = {});
 Autoencoder OpenAutoencoder(const WeightSource& source, const LoadOptions& options = {});
 // `with_head`: the masked-language head must be there.

@@ -30,28 +30,38 @@ class WeightSource {
   const std::vector<std::string>& names() const { return names_; }
   bool Has(const std::string& name) const { return file_of_.count(name) > 0; }
   const std::vector<int64_t>& Shape(const std::string& name) const { return FileOf(name).Shape(name); }
+  DType Type(const std::string& name) const { return FileOf(name).Type(name); }
   const TensorView& View(const std::string& name) const { return FileOf(name).View(name); }
+  // Brings the bytes of some tensors into memory.
+  void Fetch(const std::vector<std::string>& names) const;
+  // What keeps a tensor's view valid. DataError TENSOR_NAME.
+  std::shared_ptr<const TensorFile> OwnerOf(const std::string& name) const;
   // The tensor's bytes need not stay in memory until they are looked at again.
   void Release(const std::string& name) const { FileOf(name).Release(name); }
   // The config.json beside the weights, or genvinci's own state.json; null where there is none.
   const Json& config() const { return config_; }
   void set_config(Json config) { config_ = std::move(config); }
 
+  // Whether averaged weights (CompVis's model_ema.) are wanted where there are others too.
+  bool wants_averaged() const { return wants_averaged_; }
+  void set_wants_averaged(bool wanted) { wants_averaged_ = wanted; }
+
   // What stands before `ending` in the one name that ends so ("model.diffusion_model." of "input_blocks.0.0.weight");
   // the shortest where there are several. False where there is none.
   bool FindPrefix(const std::string& ending, std::string& prefix) const;
 
  private:
-  const TensorFile& FileOf(const std::string& name) const;
-  void Take(std::unique_ptr<TensorFile> file);
+  const TensorFile& FileOf(const std::string& name) const { return *OwnerOf(name); }
+  void Take(std::shared_ptr<TensorFile> file);
   void OpenIndex(const fs::path& path);
   void OpenFile(const fs::path& path);
 
   fs::path path_;
-  std::vector<std::unique_ptr<TensorFile>> files_;
-  std::map<std::string, const TensorFile*> file_of_;
+  std::vector<std::shared_ptr<TensorFile>> files_;
+  std::map<std::string, std::shared_ptr<const TensorFile>> file_of_;
   std::vector<std::string> names_;
   Json config_;
+  bool wants_averaged_ = false;
 };
 
 }  // namespace genvinci
