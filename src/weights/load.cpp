@@ -43,13 +43,14 @@ class Loader {
     Check();
     const auto start = std::chrono::steady_clock::now();
     const torch::NoGradGuard no_grad;
-    std::vector<std::string> names;
+    std::vector<std::string> in_place;
     for (Match& match : matched_) {
-      names.push_back(match.theirs);
+      if (!StaysInFile(match)) continue;
+      in_place.push_back(match.theirs);
       // The memory that the model was made with goes before that of the file comes.
-      if (StaysInFile(match)) match.tensor.set_data(torch::empty({0}, match.tensor.options()));
+      match.tensor.set_data(torch::empty({0}, match.tensor.options()));
     }
-    source_.Fetch(names);
+    source_.Fetch(in_place);
     uint64_t bytes = 0;
     for (Match& match : matched_) {
       Take(match);
@@ -79,7 +80,8 @@ class Loader {
       match.tensor.set_data(BorrowTensor(source_.View(match.theirs), source_.OwnerOf(match.theirs)).view(match.shape));
       return;
     }
-    // Converted where they lie: a copy of a large model would double its memory.
+    // One at a time: a whole file in memory beside the model would double it.
+    source_.Fetch({match.theirs});
     match.tensor.copy_(BorrowTensor(source_.View(match.theirs)).view(match.shape));
     source_.Release(match.theirs);
   }
