@@ -143,6 +143,9 @@ FinetuneOptions ResolveFinetune(const Json& given) {
   ApplyLength(given, options.training);
   RequireLength(options.training);
   if (options.dropout) options.models.transformer.dropout = *options.dropout;
+  // A default that would have no effect; where it was asked for, fine-tuning says so.
+  const bool frozen_positions = options.freeze_transformer && options.models.conditioner.kind == "genvinci";
+  if (!given.contains("gene_dropout") && (!options.vector.empty() || frozen_positions)) options.gene_dropout = 0;
   CheckModels(options.models);
   return options;
 }

@@ -42,6 +42,13 @@ void MakeInput(const fs::path& folder, float scale = 1, const char* gene_prefix 
     var.index.push_back(gene_prefix ? fmt::format("{}{:011}", gene_prefix, g) : kGenes[g]);
   var.Set("ensg_id", FrameColumn::Strings(var.index));
   H5adWriter writer(folder / "in/data.h5ad", obs, var);
+  DenseArray spatial{kSpots, 2, {}}, scores{kSpots, 1, {}};
+  for (int64_t i = 0; i < kSpots; ++i) {
+    spatial.values.insert(spatial.values.end(), {100.0 * static_cast<double>(i), 0});
+    scores.values.push_back(static_cast<double>(i % 3));
+  }
+  writer.SetObsm("spatial", spatial);
+  writer.SetObsm("X_scores", scores);
   for (int64_t i = 0; i < kSpots; ++i) {
     std::vector<float> row;
     for (size_t g = 0; g < kGenes.size(); ++g) row.push_back(scale * (1 + random() % 50));
@@ -94,6 +101,15 @@ TEST_F(E2ePipeline, FromFilesToScores) {
   EXPECT_THAT(ReadFile(root / "g/report.html"), HasSubstr("Choice of the sampling on val"));
 
   Run("generate --dataset d --checkpoint ldm --extract --output e");
+  // The other conditions, with the defaults of a size.
+  Run("finetune --dataset d --autoencoder_path ae --vector obsm:X_scores --img_size 16 --output by_vector " + kQuick);
+  Run("finetune --dataset d --pretrain_mlm_path mlm --autoencoder_path ae --img_size 16 --output semantic "
+      "--set models.conditioner.kind=genvinci --semantic_path " GENVINCI_SOURCE_DIR "/tests/weights/data/vit_timm " +
+      kQuick);
+  Run("finetune --dataset d --pretrain_mlm_path mlm --autoencoder_path ae --img_size 16 --neighbours 2 --output "
+      "near_by " +
+      kQuick);
+  Run("generate --dataset d --checkpoint near_by --num_samples 1 --steps 3 --second_guidance 2 --output told");
   // Hardly noised, each observation's image comes back as the autoencoder has it; from noise alone it does not.
   Run("generate --dataset d --checkpoint ldm --num_samples 1 --steps 20 --strength 0.05 --output near");
   const auto distance = [&](const char* made) {
