@@ -217,6 +217,7 @@ def save_genvinci_checkpoint(bench, path):
         state["first_stage_model." + compvis_vae(key, len(vae_part.config.block_out_channels))] = (
             value[:, :, None, None] if attention else value)
     torch.save({"model_state_dict": state, "config": {"img_size": 256}, "state": torch.get_rng_state()}, path)
+    return transformer, unet_part, vae_part
 
 
 @check()
@@ -266,6 +267,37 @@ def compvis_vae(name, levels):
     name = re.sub(r"down_blocks\.(\d+)\.downsamplers\.0", r"down.\1.downsample", name)
     name = re.sub(r"up_blocks\.(\d+)\.resnets", lambda m: f"up.{levels - 1 - int(m[1])}.block", name)
     return re.sub(r"up_blocks\.(\d+)\.upsamplers\.0", lambda m: f"up.{levels - 1 - int(m[1])}.upsample", name)
+
+
+@check(0)
+def conversions(bench, tolerance):
+    """What `convert` writes is opened by the peers' from_pretrained, and holds the same numbers. GenVinci's checkpoint
+    tells neither heads nor groups, so at the published sizes alone."""
+    if not bench.full:
+        return
+    path = bench.path("genvinci/checkpoint_1.pth")
+    transformer, unet_part, vae_part = save_genvinci_checkpoint(bench, path)
+
+    def convert(form, output):
+        command = [bench.program, "convert", "--weights", path, "--format", form, "--output", output, "--quiet"]
+        start = time.time()
+        subprocess.run([str(part) for part in command], check=True, capture_output=True)
+        return time.time() - start
+
+    def compare(name, original, opened, seconds):
+        theirs = opened.state_dict()
+        wrong = [key for key, value in original.state_dict().items() if not torch.equal(value, theirs[key])]
+        bench.compare(f"{name}, tensors that differ", torch.tensor([float(len(wrong))]), torch.zeros(1), tolerance, seconds)
+
+    folder = bench.path("genvinci/diffusers")
+    seconds = convert("diffusers", folder)
+    compare("converted UNet in diffusers", unet_part, diffusers.UNet2DConditionModel.from_pretrained(folder / "unet"),
+            seconds)
+    compare("converted autoencoder in diffusers", vae_part, diffusers.AutoencoderKL.from_pretrained(folder / "vae"), seconds)
+    folder = bench.path("genvinci/bert")
+    seconds = convert("huggingface", folder)
+    compare("converted transformer in transformers", transformer,
+            transformers.BertForMaskedLM.from_pretrained(folder), seconds)
 
 
 def vae_model(bench):

@@ -225,7 +225,10 @@ class Converter {
     if (format == "huggingface") WriteHuggingFace();
     Json models = Json::array(), kept = Json::array();
     for (const Part& part : parts_) models.push_back(part.kind);
-    for (const auto& [name, view] : kept_.tensors()) kept.push_back(name);
+    constexpr size_t kListed = 10;
+    const size_t count = kept_.tensors().size();
+    for (size_t i = 0; i < std::min(count, kListed); ++i) kept.push_back(kept_.tensors()[i].first);
+    if (count > kListed) kept.push_back(fmt::format("and {} more in {}", count - kListed, kKeptAside));
     return {{"output", output_.string()}, {"models", models}, {"tensors", written_}, {"kept_aside", kept}};
   }
 

@@ -33,6 +33,13 @@ class Sizes {
   void Require(bool sensible, const char* what) const {
     if (!sensible) throw DataError("WEIGHTS_CONFIG", "{}: {}", source_.path().string(), what);
   }
+  // What tensors do not tell: Stable Diffusion's number, where no config.json says another.
+  void RequireDivisor(int64_t number, int64_t width, const char* key) const {
+    if (number > 0 && width % number == 0) return;
+    throw DataError("WEIGHTS_CONFIG",
+                    "{}: {} = {} does not divide a width of {}: give its config.json (--model_config)",
+                    source_.path().string(), key, number, width);
+  }
   // A number of config.json; lists of equal numbers count as one.
   int64_t Configured(const char* key, int64_t otherwise) const {
     const Json& config = source_.config();
@@ -89,6 +96,8 @@ UNetConfig InferUNet(const WeightSource& source, const Layout& layout) {
     const std::string stage = "input_blocks." + std::to_string(block);
     const int64_t width = sizes.Of(stage + ".0.in_layers.2.weight", 0);
     sizes.Require(width % config.model_channels == 0, "the widths of its UNet are no multiples of the first");
+    sizes.RequireDivisor(config.norm_groups, width, "norm_num_groups");
+    sizes.RequireDivisor(config.heads, width, "attention_head_dim");
     const std::string context = stage + ".1.transformer_blocks.0.attn2.to_k.weight";
     if (sizes.Has(context)) {
       config.attention_downsamples.push_back(int64_t{1} << config.channel_mult.size());
@@ -117,6 +126,7 @@ AutoencoderConfig InferAutoencoder(const WeightSource& source, const Layout& lay
   for (int64_t level = 0; level < levels; ++level) {
     const int64_t width = sizes.Of("encoder.down." + std::to_string(level) + ".block.0.conv1.weight", 0);
     sizes.Require(width % config.base_channels == 0, "the widths of its autoencoder are no multiples of the first");
+    sizes.RequireDivisor(config.norm_groups, width, "norm_num_groups");
     config.channel_mult.push_back(width / config.base_channels);
   }
   return config;

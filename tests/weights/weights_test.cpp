@@ -243,6 +243,13 @@ TEST_F(Weights, WhatHoldsNoModelIsRefused) {
   CatchError("FILE_MISSING", [&] { WeightSource::Open(folder_ / "gone.bin"); });
 }
 
+// A checkpoint without config.json has Stable Diffusion's heads and groups, or is refused.
+TEST_F(Weights, WhatTensorsDoNotTellMustFit) {
+  UNet model = OpenUNet(WeightSource::Open(Data("unet")));
+  const WeightSource bare = WeightSource::Open(Own(*model, ""));
+  EXPECT_THAT(CatchError("WEIGHTS_CONFIG", [&] { OpenUNet(bare); }).what(), HasSubstr("norm_num_groups = 32"));
+}
+
 TEST_F(Weights, AnIndexMustFitItsShards) {
   WriteTensors(folder_ / "one.safetensors", {{"a", torch::zeros({1})}});
   const auto open = [&](const std::string& map) {

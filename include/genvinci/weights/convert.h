@@ -16,8 +16,9 @@ namespace genvinci {
 // kept_aside.safetensors, beside what is written, and come back when that is converted to a format with a place for
 // them.
 //
-// {"output", "models": [...], "tensors": n, "kept_aside": [names]}. DataError WEIGHTS_MODEL where there is nothing that
-// the format can hold, CONVERT_ARCHITECTURE for a model that is not Stable Diffusion's; OverwriteError.
+// {"output", "models": [...], "tensors": n, "kept_aside": [the first ten names, and how many more]}. DataError
+// WEIGHTS_MODEL where there is nothing that the format can hold, CONVERT_ARCHITECTURE for a model that is not Stable
+// Diffusion's; OverwriteError.
 Json Convert(const ConvertOptions& options);
 
 }  // namespace genvinci
