@@ -80,7 +80,8 @@ NamedTensors RunConditioner(const Job& job) {
   if (conditioner->needs_full_length())
     tokens_BL = torch::constant_pad_nd(tokens_BL, {0, transformer->config().max_tokens - tokens_BL.size(1)});
   const Condition condition = conditioner->forward({transformer->forward(tokens_BL), tokens_BL});
-  NamedTensors outputs = {{"output", condition.context_BLD}, {"time_embedding", condition.time_BT}};
+  NamedTensors outputs = {{"output", condition.context_BLD}};
+  if (HasTimePath(job.source)) outputs.emplace_back("time_embedding", condition.time_BT);
   if (condition.semantic_BE.defined()) outputs.emplace_back("semantic", condition.semantic_BE);
   return outputs;
 }

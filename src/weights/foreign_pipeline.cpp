@@ -31,6 +31,7 @@ LoadedPipeline OpenForeignPipeline(const fs::path& path, int64_t img_size, const
   const WeightSource source = WeightSource::Open(path);
   const Layout transformer = Need(FindGeneTransformer(source), source, "gene transformer");
   const Layout conditioner = Need(FindConditioner(source), source, "conditioner");
+  if (!HasTimePath(source)) Need(std::nullopt, source, "time path (time_embed_condtion.)");
   const Layout unet = Need(FindUNet(source), source, "UNet");
   const Layout autoencoder = Need(FindAutoencoder(source), source, "autoencoder");
   PipelineConfig config;

@@ -179,7 +179,7 @@ VisionTransformerConfig InferVisionTransformer(const WeightSource& source, const
   config.img_size = side * config.patch_size;
   constexpr int64_t kHuge = 1280;  // ViT-H has heads of 80
   const int64_t heads = config.hidden == kHuge ? 16 : std::max<int64_t>(1, config.hidden / kVisionHeadWidth);
-  config.heads = sizes.Configured("num_heads", heads);
+  config.heads = sizes.Configured("num_heads", sizes.Configured("num_attention_heads", heads));
   sizes.Require(config.heads > 0 && config.hidden % config.heads == 0, "its heads do not divide its width");
   config.projection = sizes.Has("head.proj.weight") ? sizes.Of("head.proj.weight", 0) : 0;
   return config;

@@ -190,10 +190,17 @@ GeneTransformer OpenGeneTransformer(const WeightSource& source, bool with_head, 
 }
 
 std::shared_ptr<ConditionerImpl> OpenConditioner(const WeightSource& source, const GeneTransformerConfig& transformer,
-                                                 const LoadOptions& options) {
+                                                 LoadOptions options) {
   const Layout layout = Need(FindConditioner(source), source, "conditioner");
+  if (!HasTimePath(source)) options.optional.push_back("time_embed_condtion.");
   return Loaded([&] { return MakeConditioner(InferConditioner(source, layout), transformer); }, source, layout,
                 options);
+}
+
+bool HasTimePath(const WeightSource& source) {
+  std::string prefix;
+  return source.FindPrefix("time_embed_condtion.0.weight", prefix) ||
+         !source.FindPrefix("channel_mapper.0.weight", prefix);
 }
 
 VisionTransformer OpenVisionTransformer(const WeightSource& source, const LoadOptions& options) {

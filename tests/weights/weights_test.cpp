@@ -243,6 +243,28 @@ TEST_F(Weights, WhatHoldsNoModelIsRefused) {
   CatchError("FILE_MISSING", [&] { WeightSource::Open(folder_ / "gone.bin"); });
 }
 
+// The reference keeps the time path with its UNet, so a conditioner alone may lack it.
+TEST_F(Weights, ConditionerWithoutItsTimePath) {
+  GeneTransformerConfig transformer;
+  transformer.hidden = 16;
+  transformer.max_tokens = 24;
+  const ConditionerConfig config{.context_tokens = 6, .context_dim = 8, .time_dim = 12, .semantic_dim = 4};
+  const auto conditioner = MakeConditioner(config, transformer);
+  conditioner->eval();
+  NamedTensors tensors;
+  for (const auto& [name, tensor] : StateOf(*conditioner, "")) {
+    if (!name.starts_with("time_")) tensors.emplace_back("cond_stage_model." + name, tensor);
+  }
+  WriteTensors(folder_ / "cond.safetensors", tensors);
+  const WeightSource source = WeightSource::Open(folder_ / "cond.safetensors");
+  EXPECT_FALSE(HasTimePath(source));
+  const torch::Tensor hidden = torch::randn({2, 24, 16});
+  const Condition ours = OpenConditioner(source, transformer)->forward({hidden}),
+                  theirs = conditioner->forward({hidden});
+  EXPECT_TRUE(ours.context_BLD.allclose(theirs.context_BLD));
+  EXPECT_TRUE(ours.semantic_BE.allclose(theirs.semantic_BE));
+}
+
 // A checkpoint without config.json has Stable Diffusion's heads and groups, or is refused.
 TEST_F(Weights, WhatTensorsDoNotTellMustFit) {
   UNet model = OpenUNet(WeightSource::Open(Data("unet")));

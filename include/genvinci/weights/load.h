@@ -54,8 +54,10 @@ UNet OpenUNet(const WeightSource& source, const LoadOptions& options = {});
 Autoencoder OpenAutoencoder(const WeightSource& source, const LoadOptions& options = {});
 // `with_head`: the masked-language head must be there.
 GeneTransformer OpenGeneTransformer(const WeightSource& source, bool with_head, LoadOptions options = {});
+// The reference keeps the time path with its UNet: of a source without it, what the conditioner says of it is nothing.
 std::shared_ptr<ConditionerImpl> OpenConditioner(const WeightSource& source, const GeneTransformerConfig& transformer,
-                                                 const LoadOptions& options = {});
+                                                 LoadOptions options = {});
+bool HasTimePath(const WeightSource& source);
 VisionTransformer OpenVisionTransformer(const WeightSource& source, const LoadOptions& options = {});
 Inception OpenInception(const WeightSource& source, const LoadOptions& options = {});
 Lpips OpenLpips(const WeightSource& source, const LoadOptions& options = {});
