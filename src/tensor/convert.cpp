@@ -80,11 +80,7 @@ torch::Tensor ToTensor(const TensorView& view) {
   return tensor;
 }
 
-torch::Tensor BorrowTensor(const TensorView& view) {
-  if (view.bytes.empty() || reinterpret_cast<uintptr_t>(view.bytes.data()) % SizeOf(view.dtype) != 0)
-    return ToTensor(view);
-  return torch::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, ToTorch(view.dtype));
-}
+torch::Tensor BorrowTensor(const TensorView& view) { return BorrowTensor(view, nullptr); }
 
 torch::Tensor BorrowTensor(const TensorView& view, std::shared_ptr<const void> owner) {
   if (view.bytes.empty() || reinterpret_cast<uintptr_t>(view.bytes.data()) % SizeOf(view.dtype) != 0)

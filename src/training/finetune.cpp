@@ -125,7 +125,7 @@ class FinetuneTask : public TrainingTask {
     if (!best->transformer.is_empty() && options_.neighbours > 0)
       table->ReadNeighboursBy(best->transformer, tokens_, /*is_frozen=*/true);
     const Condition condition =
-        ConditionFeed(best, table, val_, tokens_, options_.freeze_transformer).Read(study_->items());
+        ConditionFeed(best, table, val_, tokens_, /*transformer_is_frozen=*/false).Read(study_->items());
     genvinci::ChooseSampling(*study_, best, condition,
                              {options_.sampling, options_.guidance_candidates, options_.steps_candidates}, run_);
   }

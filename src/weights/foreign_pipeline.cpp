@@ -9,12 +9,16 @@
 namespace genvinci {
 namespace {
 
-Layout Need(const std::optional<Layout>& found, const WeightSource& source, const char* what) {
-  if (found) return *found;
+[[noreturn]] void Missing(const WeightSource& source, const char* what) {
   throw DataError("WEIGHTS_MODEL",
                   "{}: holds no {}: images are drawn from a run of genvinci, or from a GenVinci checkpoint with its "
                   "transformer, conditioner, UNet and autoencoder",
                   source.path().string(), what);
+}
+
+Layout Need(const std::optional<Layout>& found, const WeightSource& source, const char* what) {
+  if (!found) Missing(source, what);
+  return *found;
 }
 
 Vocabulary GeneformerVocabulary(const WeightSource& source, int64_t size) {
@@ -31,7 +35,7 @@ LoadedPipeline OpenForeignPipeline(const fs::path& path, int64_t img_size, const
   const WeightSource source = WeightSource::Open(path);
   const Layout transformer = Need(FindGeneTransformer(source), source, "gene transformer");
   const Layout conditioner = Need(FindConditioner(source), source, "conditioner");
-  if (!HasTimePath(source)) Need(std::nullopt, source, "time path (time_embed_condtion.)");
+  if (!HasTimePath(source)) Missing(source, "time path (time_embed_condtion.)");
   const Layout unet = Need(FindUNet(source), source, "UNet");
   const Layout autoencoder = Need(FindAutoencoder(source), source, "autoencoder");
   PipelineConfig config;
