@@ -73,6 +73,9 @@ if(EXISTS ${GENVINCI_WHEELS}/nvidia/cu13/lib)
     -Wl,--allow-shlib-undefined)
 endif()
 
+# c10d's Gloo backend lies in torch_cpu; its header needs Gloo's.
+find_path(GLOO_INCLUDE gloo/context.h REQUIRED)
+
 if(GENVINCI_TESTS)
   find_package(GTest REQUIRED)
 endif()

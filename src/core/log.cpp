@@ -13,10 +13,12 @@ namespace {
 struct Sink {
   std::mutex mutex;
   bool quiet = false;
+  bool silent = false;
   bool bar = false;  // a bar stands on the terminal's last line
   fs::path file;
 
   void ToStderr(const std::string& text) {
+    if (silent) return;
     if (bar) std::fputs("\r\x1b[K", stderr);
     bar = false;
     std::fputs(text.c_str(), stderr);
@@ -66,6 +68,12 @@ bool IsQuiet() {
   Sink& sink = TheSink();
   const std::lock_guard lock(sink.mutex);
   return sink.quiet;
+}
+
+void SetSilent(bool silent) {
+  Sink& sink = TheSink();
+  const std::lock_guard lock(sink.mutex);
+  sink.silent = silent;
 }
 
 void SetLogFile(const std::filesystem::path& path) {

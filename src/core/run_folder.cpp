@@ -33,11 +33,6 @@ std::string LocalTime(const char* format) {
   return std::string(text, std::strftime(text, sizeof(text), format, &parts));
 }
 
-std::string HostName() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof(name) - 1) == 0 ? name : "";
-}
-
 // The names of the folders in `path`, in order; a run's "_10" comes after its "_9".
 std::vector<std::string> FolderNames(const fs::path& path) {
   std::vector<std::string> names;
@@ -187,6 +182,11 @@ void RunFolder::WriteRunJson(const std::string& command, const Json& options, co
 }
 
 void RunFolder::AppendMetrics(const Json& row) { AppendToFile(path_ / "metrics.jsonl", DumpJson(row) + "\n"); }
+
+std::string HostName() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof(name) - 1) == 0 ? name : "";
+}
 
 void SetCommandLine(const std::string& command_line) { CommandLineText() = command_line; }
 

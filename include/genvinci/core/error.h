@@ -15,6 +15,7 @@ enum class ExitCode : int {
   kBadData = 65,
   kMissingFile = 66,
   kBug = 70,
+  kRankLost = 71,
   kWouldOverwrite = 73,
   kIo = 74,
   kRequeue = 75,
@@ -54,6 +55,7 @@ GENVINCI_ERROR_KIND(UsageError, kUsage)               // unknown flag, bad value
 GENVINCI_ERROR_KIND(DataError, kBadData)              // malformed file, leak refused, no known gene
 GENVINCI_ERROR_KIND(MissingFileError, kMissingFile)   // a file or folder is not there
 GENVINCI_ERROR_KIND(InternalError, kBug)              // a broken invariant
+GENVINCI_ERROR_KIND(RankError, kRankLost)              // another rank died, hung or failed
 GENVINCI_ERROR_KIND(OverwriteError, kWouldOverwrite)  // run folder in use, output would overwrite input
 GENVINCI_ERROR_KIND(IoError, kIo)                     // reading or writing failed (disk full, ...)
 GENVINCI_ERROR_KIND(NotFiniteError, kNotFinite)       // NaN or Inf in training, before the update

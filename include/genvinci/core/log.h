@@ -23,6 +23,8 @@ void Warn(fmt::format_string<Args...> format, Args&&... args) {
 
 void SetQuiet(bool quiet);
 bool IsQuiet();
+// Nothing goes to stderr, warnings neither; what a process ends with is printed nevertheless.
+void SetSilent(bool silent);
 
 // Lines are also appended to `path` (with no bars) until the next call; an empty path ends that.
 void SetLogFile(const std::filesystem::path& path);

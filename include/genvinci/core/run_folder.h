@@ -55,6 +55,9 @@ class RunFolder {
   int lock_ = -1;
 };
 
+// This machine's name.
+std::string HostName();
+
 // The argument vector as given, for run.json; main sets it once.
 void SetCommandLine(const std::string& command_line);
 const std::string& CommandLine();

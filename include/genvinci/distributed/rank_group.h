@@ -1,0 +1,89 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "genvinci/core/json.h"
+#include "genvinci/core/run_folder.h"
+#include "genvinci/launch/rank_environment.h"
+
+namespace genvinci {
+
+// The processes that train one model together. Tensors on the CPU go through Gloo, those on a CUDA device through NCCL.
+// Every rank makes the same calls in the same order.
+//
+// Each rank tells the others twice a second that it lives. A call that cannot be completed is a RankError (exit 71)
+// that names the rank that is at fault, its host and its step: RANK_DEAD, RANK_HUNG (no answer for rank_timeout
+// seconds), RANK_FAILED (with what it said last), RANK_STORE (who serves the store is gone). A rank that does not come
+// out of such a call, or is busy elsewhere, ends two seconds later with that line and exit code 71.
+class RankGroup {
+ public:
+  // One process alone: nothing is sent.
+  explicit RankGroup(const torch::Device& device = torch::kCPU);
+  // Meets the others. RankError RANK_MISSING names those that did not come within init_timeout.
+  RankGroup(const RankEnvironment& environment, const RankOptions& options, const torch::Device& device);
+  ~RankGroup();
+  RankGroup(const RankGroup&) = delete;
+  RankGroup& operator=(const RankGroup&) = delete;
+
+  int rank() const { return environment_.rank; }
+  int world() const { return environment_.world; }
+  bool is_main() const { return rank() == 0; }
+  const torch::Device& device() const { return device_; }  // this rank's
+  const RankEnvironment& environment() const { return environment_; }
+
+  // In place, on every rank alike to the last bit. Contiguous tensors.
+  void Sum(torch::Tensor& values);
+  void Max(torch::Tensor& values);
+  void Broadcast(torch::Tensor& values, int from = 0);
+  std::vector<double> Sum(std::vector<double> values);
+  std::string Broadcast(const std::string& text);  // the main rank's
+  Json Broadcast(const Json& json);
+  // (W, ...): each rank's, which all have one shape.
+  torch::Tensor Gather(const torch::Tensor& values);
+
+  // A sum that goes on while this rank computes; `values` must live and stay alone until Wait.
+  class Pending {
+   public:
+    explicit Pending(std::function<void()> wait = {}) : wait_(std::move(wait)) {}
+    void Wait();
+
+   private:
+    std::function<void()> wait_;
+  };
+  Pending SumAsync(torch::Tensor& values);
+  Pending MaxAsync(torch::Tensor& values);
+
+  // Waits for all, however long one of them works. Interrupted where a signal came meanwhile.
+  void Barrier();
+  // The main rank's work; the others wait for it.
+  void OnMain(const std::function<void()>& work);
+  // The same before the others do it too, so that they find what was written to disk.
+  void MainFirst(const std::function<void()>& work);
+
+  // For who watches: the step at work, and the run's folder.
+  void SetStep(int64_t step);
+  void SetRun(const std::string& path);
+  // The last words of this rank, which fails; the others hear them.
+  void SayFailed(const std::string& line);
+
+ private:
+  struct Parts;
+  template <typename Call>
+  void Guarded(Call call);
+
+  RankEnvironment environment_;
+  torch::Device device_;
+  std::unique_ptr<Parts> parts_;  // none: alone
+};
+
+// Runs `work` among the ranks that this process was started with, on the device that is this rank's. Ranks of one
+// machine share its processors out, and the main rank alone writes to stderr. What `work` throws, the others are told.
+Json WithRanks(const RankOptions& options, const CommonOptions& common, const std::function<Json(RankGroup&)>& work);
+
+}  // namespace genvinci

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <torch/csrc/distributed/c10d/Store.hpp>
+#include <vector>
+
+#include "genvinci/core/error.h"
+
+namespace genvinci {
+
+struct RankWatchOptions {
+  int rank = 0, world = 1;
+  std::string store_name;  // "host:port"
+  bool store_is_rank0 = true;
+  std::chrono::duration<double> rank_timeout{600};
+};
+
+// A thread that writes this rank's beat into the store and reads those of the others: the main rank all, the others
+// the main rank's, which also tells its verdict. Work of the store stays linear in the number of ranks.
+class RankWatch {
+ public:
+  // `store`: a connection of its own, so that nothing that another thread waits for holds up the beat. Every rank's
+  // "who/<rank>" is there already. Returns once all beats are.
+  RankWatch(c10::intrusive_ptr<c10d::Store> store, RankWatchOptions options);
+  ~RankWatch();  // tells the others that this one is done
+
+  void SetStep(int64_t step) { step_ = step; }
+  void CountCollective() { ++collectives_; }
+  // Throws when a rank is lost.
+  void Check();
+  // A collective failed with `what`: waits until it is known who is at fault, and throws.
+  [[noreturn]] void Blame(const std::string& what);
+  void SayFailed(const std::string& line);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Verdict {
+    std::string name, text;
+  };
+  struct Peer {
+    std::string host;
+    int pid = 0;
+    std::string beat;  // as last read
+    Clock::time_point changed = Clock::now();
+    int64_t step = 0, collectives = 0;
+    std::string state;  // "alive", "stuck <what>", "done", "failed <line>"
+  };
+
+  void Loop();
+  void Beat();
+  void ReadPeers();
+  void ReadPeer(int rank, const std::string& beat);
+  std::optional<Verdict> Judge(int rank);
+  bool IsStuck();
+  void Settle(const Verdict& verdict);
+  void EndUnlessLeft();
+  std::optional<Verdict> Known();
+  std::optional<Verdict> JudgeStuck();
+  std::string Name(int rank) const;
+  [[noreturn]] static void Throw(const Verdict& verdict);
+
+  c10::intrusive_ptr<c10d::Store> store_;
+  RankWatchOptions options_;
+  std::vector<Peer> peers_;
+  std::vector<int> watched_;
+  std::vector<std::string> keys_;
+  std::atomic<int64_t> step_{0}, collectives_{0};
+  std::optional<Clock::time_point> stuck_since_;  // as the main rank sees it
+  int64_t beats_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool leaving_ = false;
+  std::string state_ = "alive";
+  std::optional<Verdict> verdict_;
+  std::thread thread_;
+};
+
+}  // namespace genvinci
