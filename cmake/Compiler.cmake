@@ -7,8 +7,8 @@ set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
 
 add_library(genvinci_warnings INTERFACE)
-target_compile_options(genvinci_warnings INTERFACE -Wall -Wextra -Wno-unused-parameter
-  $<$<BOOL:${GENVINCI_WERROR}>:-Werror>)
+target_compile_options(genvinci_warnings INTERFACE
+  $<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Wno-unused-parameter;$<$<BOOL:${GENVINCI_WERROR}>:-Werror>>)
 if(GENVINCI_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
@@ -19,7 +19,7 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # A precompiled header carries time stamps and macros; without this ccache would never hit.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
-  add_compile_options(-fpch-preprocess)
+  add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-fpch-preprocess>)
 endif()
 find_program(MOLD mold)
 if(MOLD)

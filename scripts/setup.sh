@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build needs: Debian packages (scripts/packages.txt), and LibTorch, Arrow and plotly.js from pinned
 # wheels into .deps/. Idempotent: a second run only checks. `setup.sh --build PRESET` also configures and builds that
-# preset; `--tests` adds the Python packages that the tests compare against.
+# preset; `--tests` adds the Python packages that the tests compare against, `--cuda` CUDA's libraries for the preset
+# `cuda` (the toolkit with nvcc is the machine's own).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
@@ -31,17 +32,25 @@ python_venv() {
   /usr/bin/python3 -m venv .deps/python
 }
 
+# download_wheels LIST: into .deps/download.
+download_wheels() {
+  rm -rf .deps/download
+  mkdir -p .deps/download
+  .deps/python/bin/pip download --require-hashes --no-deps --only-binary :all: --python-version 3.11 \
+    --implementation cp --abi cp311 --abi none --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \
+    --platform manylinux_2_25_x86_64 --platform manylinux_2_18_x86_64 --platform manylinux2014_x86_64 \
+    -d .deps/download -r "$1"
+}
+
 # unpack_wheels: each wheel's files land in .deps/wheels; the stamp is the hash of the list.
 unpack_wheels() {
   local stamp; stamp=$(sha256sum scripts/wheels.txt | cut -d' ' -f1)
   [ "$(cat .deps/wheels/.stamp 2>/dev/null || true)" = "$stamp" ] && return
   python_venv
   say "downloading LibTorch, Arrow and plotly.js (600 MB, once)"
-  rm -rf .deps/download .deps/wheels.part
-  mkdir -p .deps/download .deps/wheels.part
-  .deps/python/bin/pip download --require-hashes --no-deps --only-binary :all: --python-version 3.11 \
-    --implementation cp --abi cp311 --abi none --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 \
-    --platform manylinux2014_x86_64 -d .deps/download -r scripts/wheels.txt
+  rm -rf .deps/wheels.part
+  mkdir -p .deps/wheels.part
+  download_wheels scripts/wheels.txt
   say "unpacking"
   local wheel only
   for wheel in .deps/download/*.whl; do
@@ -58,6 +67,20 @@ unpack_wheels() {
   done
   echo "$stamp" > .deps/wheels.part/.stamp
   mv .deps/wheels.part .deps/wheels
+}
+
+# Beside LibTorch, which looks for them there. Its CUDA run-time library takes the place of the older one.
+unpack_cuda_wheels() {
+  local stamp; stamp=$(sha256sum scripts/wheels_cuda.txt | cut -d' ' -f1)
+  [ "$(cat .deps/wheels/.cuda 2>/dev/null || true)" = "$stamp" ] && return
+  python_venv
+  say "downloading CUDA's libraries (2 GB, once)"
+  download_wheels scripts/wheels_cuda.txt
+  say "unpacking"
+  local wheel
+  for wheel in .deps/download/*.whl; do unzip -qo "$wheel" -d .deps/wheels; done
+  rm -rf .deps/download
+  echo "$stamp" > .deps/wheels/.cuda
 }
 
 install_test_packages() {
@@ -86,6 +109,7 @@ unpack_wheels
 while [ $# -gt 0 ]; do
   case $1 in
     --tests) install_test_packages ;;
+    --cuda) unpack_cuda_wheels ;;
     --build) shift; build "$1" ;;
     *) die "unknown argument $1" ;;
   esac

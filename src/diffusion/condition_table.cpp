@@ -5,6 +5,7 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/data/vectors.h"
+#include "genvinci/tensor/device.h"
 #include "genvinci/tensor/eval_guard.h"
 
 namespace genvinci {
@@ -116,8 +117,8 @@ torch::Tensor ConditionTable::RunTransformer(const std::vector<int64_t>& observa
   const EvalGuard eval(*transformer_);
   std::vector<std::vector<int32_t>> lists;
   for (const int64_t i : observations) lists.push_back(tokens_[static_cast<size_t>(i)]);
-  const torch::Tensor tokens_BL = PadTokens(lists, transformer_->config().max_tokens, /*full=*/false)
-                                      .to(transformer_->parameters().front().device());
+  const torch::Tensor tokens_BL = ToDevice(PadTokens(lists, transformer_->config().max_tokens, /*full=*/false),
+                                           transformer_->parameters().front().device());
   return MeanOverTokens(transformer_->forward(tokens_BL), tokens_BL).cpu();
 }
 

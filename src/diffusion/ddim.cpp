@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "genvinci/diffusion/sampler.h"
+#include "genvinci/tensor/device.h"
 
 namespace genvinci {
 namespace {
@@ -20,8 +21,8 @@ class DdimSampler : public Sampler {
       const double deviation = Deviation(At(step), At(step + 1));
       NoiseLevel next = At(step + 1);
       next.noise = std::sqrt(std::max(0.0, next.noise * next.noise - deviation * deviation));
-      x = Compose(denoise(x, At(step)), next);
-      if (deviation > 0) x = x + deviation * step_noise(step).to(x.options());
+      x = denoise.Step(x, At(step), next);
+      if (deviation > 0) x = x + deviation * ToDevice(step_noise(step), x.device()).to(x.scalar_type());
     }
     return x;
   }

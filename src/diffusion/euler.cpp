@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "genvinci/diffusion/sampler.h"
+#include "genvinci/tensor/device.h"
 
 namespace genvinci {
 namespace {
@@ -24,8 +25,8 @@ class EulerSampler : public Sampler {
       NoiseLevel next = At(step + 1);
       const double down = next.signal * fresh;
       next.noise = std::sqrt(std::max(0.0, next.noise * next.noise - down * down));
-      x = Compose(denoise(x, At(step)), next);
-      if (fresh > 0) x = x + down * step_noise(step).to(x.options());
+      x = denoise.Step(x, At(step), next);
+      if (fresh > 0) x = x + down * ToDevice(step_noise(step), x.device()).to(x.scalar_type());
     }
     return x;
   }

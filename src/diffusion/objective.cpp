@@ -53,4 +53,14 @@ Objective::Estimate Objective::FromPrediction(const torch::Tensor& prediction_BC
   return {level.signal * x_BCHW - level.noise * prediction_BCHW, level.signal * prediction_BCHW + level.noise * x_BCHW};
 }
 
+Objective::LinearStep Objective::StepBetween(const NoiseLevel& level, const NoiseLevel& next) const {
+  if (config_.objective == "eps") {
+    const double kept = next.signal / level.signal;
+    return {kept, next.noise - kept * level.noise};
+  }
+  if (config_.objective == "flow")
+    return {next.signal + next.noise, next.noise * level.signal - next.signal * level.noise};
+  return {next.signal * level.signal + next.noise * level.noise, next.noise * level.signal - next.signal * level.noise};
+}
+
 }  // namespace genvinci

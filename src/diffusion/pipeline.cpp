@@ -4,7 +4,10 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/diffusion/guidance.h"
+#include "genvinci/nn/guided_step.h"
 #include "genvinci/nn/memory_format.h"
+#include "genvinci/tensor/captured.h"
+#include "genvinci/tensor/device.h"
 #include "genvinci/tensor/eval_guard.h"
 #include "genvinci/tensor/random.h"
 
@@ -35,6 +38,14 @@ PipelineConfig Checked(const PipelineConfig& config) {
 
 torch::Tensor Channels(const torch::Tensor& values_C) { return values_C.view({1, -1, 1, 1}); }
 
+// The predictions under what guidance compares.
+torch::Tensor Mixed(const std::vector<torch::Tensor>& of, const SamplerOptions& options) {
+  const double guidance = options.guidance, rescale = options.guidance_rescale;
+  if (of.size() == 1) return of[0];
+  if (of.size() == 2) return Guided(of[0], of[1], guidance, rescale);
+  return DualGuided(of[0], of[1], of[2], guidance, options.SecondGuidance(), rescale);
+}
+
 }  // namespace
 
 PipelineImpl::PipelineImpl(const PipelineConfig& config)
@@ -61,8 +72,8 @@ PipelineImpl::PipelineImpl(const PipelineConfig& config)
 }
 
 torch::Tensor PipelineImpl::PadTokens(const std::vector<std::vector<int32_t>>& tokens) const {
-  return genvinci::PadTokens(tokens, config_.models.transformer.max_tokens, conditioner->needs_full_length())
-      .to(null_context.device());
+  return ToDevice(genvinci::PadTokens(tokens, config_.models.transformer.max_tokens, conditioner->needs_full_length()),
+                  null_context.device());
 }
 
 Condition PipelineImpl::Encode(const torch::Tensor& tokens_BL) {
@@ -73,7 +84,7 @@ Condition PipelineImpl::Read(const EncodedProfiles& profiles, const SecondInputs
   GENVINCI_CHECK(inputs.defined() == !second.is_empty(), "a second condition is {}, but was {}",
                  second.is_empty() ? "not read" : "read", inputs.defined() ? "given" : "not given");
   const torch::Device device = null_context.device();
-  const auto here = [&](const torch::Tensor& values) { return values.defined() ? values.to(device) : values; };
+  const auto here = [&](const torch::Tensor& values) { return values.defined() ? ToDevice(values, device) : values; };
   Condition condition =
       conditioner->forward({here(profiles.hidden_BLD), here(profiles.tokens_BL), here(profiles.vector_BV)});
   if (!second.is_empty()) {
@@ -139,12 +150,8 @@ torch::Tensor PipelineImpl::SampleFrom(const Condition& condition, SampleStart s
   const torch::NoGradGuard no_grad;
   const EvalGuard eval(*this);
   const StepNoise step_noise = [&](int64_t step) { return Noise("step", keys, {step}); };
-  const Predict predict = GuidedUNet(condition, options);
-  const Denoise denoise = [&](const torch::Tensor& x_BCHW, const NoiseLevel& level) {
-    return objective_.FromPrediction(predict(x_BCHW, level.timestep), x_BCHW, level);
-  };
-  start.noise_BCHW = start.noise_BCHW.to(null_context.device());
-  return sampler->Sample(denoise, start, step_noise);
+  start.noise_BCHW = ToDevice(start.noise_BCHW, null_context.device());
+  return sampler->Sample(GuidedUNet(condition, options), start, step_noise);
 }
 
 void PipelineImpl::RequireNullConditions(const Condition& condition, const SamplerOptions& options) const {
@@ -173,26 +180,40 @@ torch::Tensor PipelineImpl::RunUNet(const torch::Tensor& x_BCHW, const torch::Te
                        condition.time_BT + more.time_BT);
 }
 
-PipelineImpl::Predict PipelineImpl::GuidedUNet(const Condition& condition, const SamplerOptions& options) {
+Denoise PipelineImpl::GuidedUNet(const Condition& condition, const SamplerOptions& options) {
   RequireNullConditions(condition, options);
-  const double genes = options.guidance, rescale = options.guidance_rescale;
-  const bool is_dual = condition.second.tokens_BLD.defined() && options.SecondGuidance() != genes;
-  std::vector<Condition> compared;
-  if (is_dual || genes != 1) compared.push_back(Null(condition.context_BLD.size(0)));
-  if (is_dual) {
-    compared.push_back(condition);
-    compared.back().second = compared.front().second;
-  }
-  compared.push_back(condition);
+  const std::vector<Condition> compared = Compared(condition, options);
   const auto passes = static_cast<int64_t>(compared.size());
-  return [this, all = Condition::Cat(compared), passes, genes, second = options.SecondGuidance(), rescale](
-             const torch::Tensor& x_BCHW, double t) {
-    const torch::Tensor times_B = torch::full({passes * x_BCHW.size(0)}, t, x_BCHW.options().dtype(torch::kFloat32));
-    const torch::Tensor predicted = RunUNet(x_BCHW.repeat({passes, 1, 1, 1}), times_B, all);
-    if (passes == 1) return predicted;
-    const std::vector<torch::Tensor> of = predicted.chunk(passes);
-    return passes == 2 ? Guided(of[0], of[1], genes, rescale) : DualGuided(of[0], of[1], of[2], genes, second, rescale);
+  const auto run = [this, all = Condition::Cat(compared), passes](const std::vector<torch::Tensor>& inputs) {
+    return RunUNet(inputs[0].repeat({passes, 1, 1, 1}), inputs[1], all);
   };
+  const auto predict = [unet = std::make_shared<CapturedFunction>(run, capture_unet), passes](
+                           const torch::Tensor& x_BCHW, double t) {
+    const auto times = x_BCHW.options().dtype(torch::kFloat32);
+    return (*unet)({x_BCHW, torch::full({passes * x_BCHW.size(0)}, t, times)}).chunk(passes);
+  };
+  const auto estimate = [this, predict, options](const torch::Tensor& x_BCHW, const NoiseLevel& level) {
+    return objective_.FromPrediction(Mixed(predict(x_BCHW, level.timestep), options), x_BCHW, level);
+  };
+  if (passes > 2 || (passes == 2 && options.guidance_rescale != 0)) return estimate;
+  // Without guidance front and back are one and the scale is 1.
+  const auto step = [this, predict, w = options.guidance](const torch::Tensor& x_BCHW, const NoiseLevel& level,
+                                                          const NoiseLevel& next) {
+    const std::vector<torch::Tensor> predicted = predict(x_BCHW, level.timestep);
+    const auto [of_x, of_prediction] = objective_.StepBetween(level, next);
+    return GuidedStep(x_BCHW, predicted.front(), predicted.back(), {w, of_x, of_prediction});
+  };
+  return {estimate, step};
+}
+
+std::vector<Condition> PipelineImpl::Compared(const Condition& condition, const SamplerOptions& options) const {
+  const bool is_dual = condition.second.tokens_BLD.defined() && options.SecondGuidance() != options.guidance;
+  if (!is_dual && options.guidance == 1) return {condition};
+  const Condition null = Null(condition.context_BLD.size(0));
+  if (!is_dual) return {null, condition};
+  Condition first = condition;
+  first.second = null.second;
+  return {null, first, condition};
 }
 
 torch::Tensor PipelineImpl::StartNoise(const std::vector<SampleKey>& keys) const { return Noise("noise", keys, {}); }

@@ -28,6 +28,10 @@ void RequireAtMost(int64_t steps, int64_t most) {
 
 }  // namespace
 
+torch::Tensor Denoise::Step(const torch::Tensor& x_BCHW, const NoiseLevel& level, const NoiseLevel& next) const {
+  return step_ ? step_(x_BCHW, level, next) : Compose(estimate_(x_BCHW, level), next);
+}
+
 torch::Tensor Sampler::Sample(const Denoise& denoise, const SampleStart& start, const StepNoise& step_noise) const {
   if (!start.latents_BCHW.defined()) return Solve(denoise, start.noise_BCHW * StartScale(), 0, step_noise);
   const auto kept = static_cast<int64_t>(static_cast<double>(steps()) * std::clamp(start.strength, 0.0, 1.0));

@@ -10,6 +10,7 @@
 #include "genvinci/core/version.h"
 #include "genvinci/generation/output_images.h"
 #include "genvinci/generation/picture_grid.h"
+#include "genvinci/tensor/device.h"
 #include "job.h"
 #include "start_noise.h"
 
@@ -117,7 +118,7 @@ class SplitDrawing {
     std::vector<torch::Tensor> images;
     for (const int64_t observation : observations)
       images.push_back(ImageToTensor(Resize(job_.dataset.LoadPatch(observation), side, side)));
-    const torch::Tensor images_BCHW = torch::stack(images).to(pipeline->null_context.device());
+    const torch::Tensor images_BCHW = ToDevice(torch::stack(images), pipeline->null_context.device());
     return pipeline->Normalise(pipeline->autoencoder->Encode(images_BCHW).mean_BCHW);
   }
 
@@ -131,7 +132,7 @@ class SplitDrawing {
     Pipeline pipeline = job_.loaded.pipeline;
     if (job_.options.unconditional) return pipeline->Null(static_cast<int64_t>(observations.size()));
     const Condition condition = job_.ConditionOf(distinct);
-    return condition.Rows(torch::tensor(rows, torch::kInt64).to(condition.context_BLD.device()));
+    return condition.Rows(ToDevice(torch::tensor(rows, torch::kInt64), condition.context_BLD.device()));
   }
 
   torch::Tensor FileNoise(int64_t first, int64_t end) const {

@@ -1,5 +1,7 @@
 #include "sample_ranker.h"
 
+#include "genvinci/tensor/device.h"
+
 namespace genvinci {
 
 SampleRanker::SampleRanker(LoadedAligner aligner, const Dataset& dataset)
@@ -12,7 +14,8 @@ torch::Tensor SampleRanker::Score(const torch::Tensor& images_BCHW, const std::v
   const torch::Device device = network->logit_scale.device();
   std::vector<std::vector<int32_t>> lists;
   for (const int64_t i : observations) lists.push_back(tokenized_.tokens[static_cast<size_t>(i)]);
-  const torch::Tensor tokens_BL = PadTokens(lists, network->config().transformer.max_tokens, /*full=*/false).to(device);
+  const torch::Tensor tokens_BL =
+      ToDevice(PadTokens(lists, network->config().transformer.max_tokens, /*full=*/false), device);
   const torch::Tensor profiles_BE = network->EmbedProfiles(network->transformer->forward(tokens_BL), tokens_BL);
   const torch::Tensor bytes_BCHW = images_BCHW.add(1).mul(127.5).round().clamp(0, 255).to(torch::kUInt8);
   const torch::Tensor features_BF = aligner_.Features(bytes_BCHW).to(device, torch::kFloat32);

@@ -11,10 +11,12 @@ namespace {
 torch::Device OpenCuda(const std::string& name, int64_t index) {
   const int64_t count = torch::cuda::is_available() ? static_cast<int64_t>(torch::cuda::device_count()) : 0;
   if (count == 0) {
-    throw ConfigError("DEVICE", "--device {}: there is no CUDA device or this build has no CUDA: use cpu or auto", name);
+    throw ConfigError("DEVICE", "--device {}: there is no CUDA device or this build has no CUDA: use cpu or auto",
+                      name);
   }
   if (index >= count) {
-    throw ConfigError("DEVICE", "--device {}: there are {} CUDA devices: use cuda:0 to cuda:{}", name, count, count - 1);
+    throw ConfigError("DEVICE", "--device {}: there are {} CUDA devices: use cuda:0 to cuda:{}", name, count,
+                      count - 1);
   }
   return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
@@ -31,6 +33,11 @@ torch::Device OpenDevice(const std::string& name) {
     return OpenCuda(name, index);
   }
   throw ConfigError("DEVICE", "--device {}: unknown: use cpu, cuda, cuda:N or auto", name);
+}
+
+torch::Tensor ToDevice(const torch::Tensor& tensor, torch::Device device) {
+  if (!device.is_cuda() || !tensor.is_cpu()) return tensor.to(device);
+  return tensor.pin_memory().to(device, tensor.scalar_type(), /*non_blocking=*/true);
 }
 
 void SetUpCompute(int64_t threads) {

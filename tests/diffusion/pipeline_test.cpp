@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "genvinci/core/error.h"
+#include "testing/gpu.h"
 
 namespace genvinci {
 namespace {
@@ -169,6 +170,40 @@ TEST(Pipeline, TwoConditionsAreGuidedEachByItsScale) {
   EXPECT_TRUE(torch::allclose(draw(both), u + 3 * (c1 - u) + 1.5 * (c12 - c1), 1e-4, 1e-5));
   options.guidance = 1;
   EXPECT_TRUE(torch::allclose(draw(both), c1 + 1.5 * (c12 - c1), 1e-4, 1e-5));
+}
+
+// A rescale that all but does nothing takes the way of single operators.
+TEST(Pipeline, DrawsTheSameInFusedSteps) {
+  Pipeline pipeline = TinyPipeline();
+  for (const char* sampler : {"ddim", "euler"}) {
+    SamplerOptions options = FewSteps();
+    options.sampler = sampler;
+    options.guidance = 2.5;
+    const torch::Tensor fused = Draw(pipeline, options, 8);
+    options.guidance_rescale = 1e-12;
+    EXPECT_LT((Draw(pipeline, options, 8) - fused).abs().max().item<double>(), 1e-4) << sampler;
+  }
+}
+
+TEST(GpuPipeline, DrawsTheSameFromACapturedUNet) {
+  GENVINCI_NEEDS_GPU();
+  Pipeline pipeline = TinyPipeline();
+  const SamplerOptions unguided = FewSteps();
+  const torch::Tensor on_cpu = Draw(pipeline, unguided, 8);
+  pipeline->to(torch::kCUDA);
+  EXPECT_LT((Draw(pipeline, unguided, 8).cpu() - on_cpu).abs().max().item<double>(), 1e-3);
+  // PLMS keeps predictions from step to step.
+  for (const char* sampler : {"ddim", "plms", "euler", "dpmsolver++"}) {
+    for (const double guidance : {1.0, 2.5}) {
+      SamplerOptions options = FewSteps();
+      options.sampler = sampler;
+      options.guidance = guidance;
+      pipeline->capture_unet = true;
+      const torch::Tensor captured = Draw(pipeline, options, 8);
+      pipeline->capture_unet = false;
+      EXPECT_LT((Draw(pipeline, options, 8) - captured).abs().max().item<double>(), 1e-4) << sampler << guidance;
+    }
+  }
 }
 
 TEST(Pipeline, RefusesGuidanceWithoutANullCondition) {

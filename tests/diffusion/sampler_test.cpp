@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "genvinci/core/error.h"
+#include "genvinci/nn/guided_step.h"
 #include "genvinci/tensor/convert.h"
 
 namespace genvinci {
@@ -31,15 +32,26 @@ struct SamplingCase {
     const NoiseSchedule schedule(config);
     const Objective objective(config, schedule);
     const torch::Tensor noises = ToTensor(Golden().View("step_noise"));
-    const Denoise denoise = [&](const torch::Tensor& x, const NoiseLevel& level) {
+    const auto predict = [&](const torch::Tensor& x, const NoiseLevel& level) {
       if (visited) visited->push_back(level.timestep);
-      return objective.FromPrediction(Network(x, level.timestep), x, level);
+      return Network(x, level.timestep);
     };
+    const auto estimate = [&](const torch::Tensor& x, const NoiseLevel& level) {
+      return objective.FromPrediction(predict(x, level), x, level);
+    };
+    // Halfway from 1 below the prediction to 1 above it.
+    const auto step = [&](const torch::Tensor& x, const NoiseLevel& level, const NoiseLevel& next) {
+      const torch::Tensor prediction = predict(x, level);
+      const auto [of_x, of_prediction] = objective.StepBetween(level, next);
+      return GuidedStep(x, prediction - 1, prediction + 1, {0.5, of_x, of_prediction});
+    };
+    const Denoise denoise = is_fused ? Denoise(estimate, step) : Denoise(estimate);
     return MakeSampler(options, schedule)->Sample(denoise, start, [&](int64_t step) { return noises[step]; });
   }
 
   DiffusionConfig config;
   SamplerOptions options;
+  bool is_fused = false;  // guidance and step at once, where the sampler can
 };
 
 struct GoldenCase {
@@ -57,12 +69,15 @@ TEST_P(SamplerGolden, EqualsDiffusers) {
   const GoldenCase& test = GetParam();
   SamplingCase setup(test.sampler, test.steps, test.objective);
   setup.options.eta = test.eta;
-  std::vector<double> visited;
-  const torch::Tensor made = setup.Sample({Start()}, &visited);
   const torch::Tensor timesteps = ToTensor(Golden().View(std::string(test.name) + ".timesteps"));
-  EXPECT_TRUE(torch::allclose(torch::tensor(visited, torch::kFloat64), timesteps, 1e-6, 1e-4)) << timesteps;
   const torch::Tensor expected = ToTensor(Golden().View(test.name));
-  EXPECT_LE((made - expected).abs().max().item<double>(), test.tolerance * expected.abs().max().item<double>());
+  for (const bool is_fused : {false, true}) {
+    setup.is_fused = is_fused;
+    std::vector<double> visited;
+    const torch::Tensor made = setup.Sample({Start()}, &visited);
+    EXPECT_TRUE(torch::allclose(torch::tensor(visited, torch::kFloat64), timesteps, 1e-6, 1e-4)) << timesteps;
+    EXPECT_LE((made - expected).abs().max().item<double>(), test.tolerance * expected.abs().max().item<double>());
+  }
 }
 
 // diffusers' DPM-Solver and Euler work in float32, and fractional timesteps are cut to it.

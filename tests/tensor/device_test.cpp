@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "genvinci/core/error.h"
+#include "testing/gpu.h"
 
 namespace genvinci {
 namespace {
@@ -23,6 +24,29 @@ TEST(OpenDevice, RefusesWhatIsNotThere) {
       EXPECT_EQ(error.name(), "DEVICE");
     }
   }
+}
+
+TEST(ToDevice, LeavesAloneWhatIsThere) {
+  const torch::Tensor values = torch::arange(6).view({2, 3});
+  EXPECT_TRUE(ToDevice(values, torch::kCPU).is_same(values));
+  EXPECT_TRUE(ToDevice(values, torch::kMeta).is_meta());
+}
+
+TEST(GpuToDevice, CopiesThereAndBack) {
+  GENVINCI_NEEDS_GPU();
+  // Large, and given up at once: the copy must not read memory that went to somebody else.
+  torch::Tensor expected = torch::arange(1 << 22), there;
+  {
+    const torch::Tensor values = expected.clone();
+    there = ToDevice(values, torch::kCUDA);
+  }
+  const torch::Tensor other = ToDevice(torch::zeros({1 << 22}, torch::kInt64), torch::kCUDA);
+  EXPECT_TRUE(there.is_cuda());
+  EXPECT_TRUE(torch::equal(there.cpu(), expected));
+  EXPECT_TRUE(ToDevice(there, torch::kCUDA).is_same(there));
+  EXPECT_EQ(other.sum().item<int64_t>(), 0);
+  const torch::Tensor strided = expected.view({2048, 2048}).t();
+  EXPECT_TRUE(torch::equal(ToDevice(strided, torch::kCUDA).cpu(), strided));
 }
 
 TEST(SetUpCompute, SetsThreadsAndDeterminism) {

@@ -31,6 +31,12 @@ class Objective {
   };
   Estimate FromPrediction(const torch::Tensor& prediction_BCHW, const torch::Tensor& x_BCHW,
                           const NoiseLevel& level) const;
+  // The step of DDIM and Euler, which is linear: x_0 and eps of a prediction p for x at `level`, put together at
+  // `next`, are of_x * x + of_prediction * p.
+  struct LinearStep {
+    double of_x = 0, of_prediction = 0;
+  };
+  LinearStep StepBetween(const NoiseLevel& level, const NoiseLevel& next) const;
 
  private:
   DiffusionConfig config_;

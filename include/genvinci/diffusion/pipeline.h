@@ -97,11 +97,14 @@ class PipelineImpl : public torch::nn::Module {
   UNet unet{nullptr};
   Autoencoder autoencoder{nullptr};
   torch::Tensor latent_mean, latent_scale, null_context, null_time, null_second, null_second_time;
+  // On CUDA, sampling launches the UNet's kernels as one graph from its second call on.
+  bool capture_unet = true;
 
  private:
   // The UNet under a condition, guided as `options` say: all that guidance compares goes through the UNet in one batch.
-  using Predict = std::function<torch::Tensor(const torch::Tensor& x_BCHW, double timestep)>;
-  Predict GuidedUNet(const Condition& condition, const SamplerOptions& options);
+  Denoise GuidedUNet(const Condition& condition, const SamplerOptions& options);
+  // What guidance compares: the null condition first, where there is any guidance, the whole condition last.
+  std::vector<Condition> Compared(const Condition& condition, const SamplerOptions& options) const;
   void RequireNullConditions(const Condition& condition, const SamplerOptions& options) const;
   torch::Tensor RunUNet(const torch::Tensor& x_BCHW, const torch::Tensor& timesteps_B, const Condition& condition);
   torch::Tensor Noise(const char* purpose, const std::vector<SampleKey>& keys,

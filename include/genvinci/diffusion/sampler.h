@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -12,7 +13,27 @@
 namespace genvinci {
 
 // What the network makes of the whole batch at one level, guidance applied.
-using Denoise = std::function<Objective::Estimate(const torch::Tensor& x_BCHW, const NoiseLevel& level)>;
+class Denoise {
+ public:
+  using ToEstimate = std::function<Objective::Estimate(const torch::Tensor& x_BCHW, const NoiseLevel& level)>;
+  using ToNext =
+      std::function<torch::Tensor(const torch::Tensor& x_BCHW, const NoiseLevel& level, const NoiseLevel& next)>;
+
+  template <std::convertible_to<ToEstimate> Function>
+  Denoise(Function estimate) : estimate_(std::move(estimate)) {}
+  // `step` is Step in fewer operations.
+  Denoise(ToEstimate estimate, ToNext step) : estimate_(std::move(estimate)), step_(std::move(step)) {}
+
+  Objective::Estimate operator()(const torch::Tensor& x_BCHW, const NoiseLevel& level) const {
+    return estimate_(x_BCHW, level);
+  }
+  // The estimate at `level` put together at `next`.
+  torch::Tensor Step(const torch::Tensor& x_BCHW, const NoiseLevel& level, const NoiseLevel& next) const;
+
+ private:
+  ToEstimate estimate_;
+  ToNext step_;
+};
 // Fresh noise for sampling step `step` (0 is the first), of the latents' shape, from each sample's own stream.
 using StepNoise = std::function<torch::Tensor(int64_t step)>;
 
