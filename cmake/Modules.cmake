@@ -1,6 +1,7 @@
 # genvinci_module(NAME [TORCH] LINK ...): the static library genvinci_NAME from src/NAME/*.cpp and, with tests on, the
 # program test_NAME from tests/NAME/*_test.cpp; *_cuda.cpp and *.cu belong to the CUDA build alone. TORCH: it sees LibTorch and shares the one precompiled header; where
 # PRECOMPILED names sources, only those do, since reading the header takes longer than compiling a source without torch.
+# RANKS: the test program can start itself as the ranks of a group.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 function(genvinci_torch_headers target)
@@ -14,7 +15,7 @@ function(genvinci_torch_headers target)
 endfunction()
 
 function(genvinci_module name)
-  cmake_parse_arguments(ARG "TORCH" "" "PRECOMPILED;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;RANKS" "" "PRECOMPILED;LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
   file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cu)
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
@@ -43,6 +44,9 @@ function(genvinci_module name)
   target_link_libraries(genvinci_${name} ${scope} ${ARG_LINK})
   if(GENVINCI_TESTS)
     genvinci_tests(${name} ${ARG_TORCH})
+    if(ARG_RANKS)
+      target_sources(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/distributed/rank_bodies.cpp)
+    endif()
   endif()
 endfunction()
 

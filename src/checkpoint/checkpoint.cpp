@@ -118,10 +118,8 @@ CheckpointWriter::CheckpointWriter(const fs::path& run, int64_t step)
     : run_(run), target_(FolderOf(run) / NameOf(step)), step_(step) {
   MakeFolder(FolderOf(run));
   RemoveLeftovers(FolderOf(run));
-  // Only a damaged one is ever reached twice: training goes on from the last one that is whole.
-  std::error_code error;
-  if (fs::exists(target_, error)) RemoveFolder(target_);
-  staged_ = std::make_unique<StagedFolder>(target_);
+  // A step is saved twice when the one after it is cut short, or when its checkpoint was damaged.
+  staged_ = std::make_unique<StagedFolder>(target_, /*may_exist=*/true);
 }
 
 void CheckpointWriter::Note(const std::string& file) { files_[file] = Sha256OfFile(staged_->path() / file); }
@@ -144,7 +142,7 @@ genvinci::Json CheckpointWriter::Vocabulary(const genvinci::Vocabulary& vocabula
 void CheckpointWriter::Commit(bool best, int64_t keep) {
   WriteJson(staged_->path() / kManifest,
             {{"format", kFormat}, {"step", step_}, {"files", files_}, {"sha256", SelfSum(files_)}});
-  staged_->Commit();
+  staged_->CommitInPlace();
   PointTo(run_, "latest", step_);
   if (best) PointTo(run_, "best", step_);
   std::vector<int64_t> steps = StepsIn(run_);

@@ -6,7 +6,7 @@
 namespace genvinci {
 namespace {
 
-const std::set<std::string> kFlatGroups = {"common", "training", "sampling"};
+const std::set<std::string> kFlatGroups = {"common", "training", "ranks", "sampling"};
 
 Json ParseValue(const std::string& text) {
   // A value that is no JSON is text, so that --set model=small needs no quotes.

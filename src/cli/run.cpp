@@ -4,12 +4,15 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include "genvinci/cli/subcommand.h"
 #include "genvinci/commands/entry.h"
 #include "genvinci/core/files.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/version.h"
+#include "genvinci/launch/local_ranks.h"
+#include "genvinci/launch/rank_environment.h"
 
 namespace genvinci {
 namespace {
@@ -66,6 +69,21 @@ int RunInLibrary(const Json& request) {
   throw UsageError("USAGE", "{}: {}", name, word);
 }
 
+// With --devices this process starts the ranks, each of which comes here again as one of them.
+std::optional<LocalLaunch> LaunchFor(const Json& given, int argc, const char* const* argv) {
+  if (!given.contains("ranks") || ReadRankEnvironment().launcher != Launcher::kNone) return std::nullopt;
+  RankOptions options;
+  FromJson(given["ranks"], options, "ranks");
+  const std::vector<int> devices = ParseDevices(options.devices);
+  if (devices.empty()) return std::nullopt;
+  LocalLaunch launch;
+  launch.program.push_back(fs::read_symlink("/proc/self/exe").string());
+  launch.program.insert(launch.program.end(), argv + 1, argv + argc);
+  launch.ranks = static_cast<int>(devices.size());
+  launch.max_restarts = options.max_restarts;
+  return launch;
+}
+
 int Dispatch(int argc, const char* const* argv) {
   CLI::App root{kDescription, "genvinci"};
   root.set_version_flag("--version", [] { return fmt::format("genvinci {}\n{}", kVersion, BuildInfo()); });
@@ -80,9 +98,10 @@ int Dispatch(int argc, const char* const* argv) {
   }
   for (const auto& subcommand : subcommands) {
     if (!subcommand->app().parsed()) continue;
-    return RunInLibrary({{"command", subcommand->app().get_name()},
-                         {"options", subcommand->Given()},
-                         {"command_line", Joined(argc, argv)}});
+    const Json given = subcommand->Given();
+    if (const auto launch = LaunchFor(given, argc, argv)) return RunLocalRanks(*launch);
+    return RunInLibrary(
+        {{"command", subcommand->app().get_name()}, {"options", given}, {"command_line", Joined(argc, argv)}});
   }
   throw UsageError("USAGE", "genvinci: no command given: see genvinci --help");
 }

@@ -12,6 +12,7 @@
 #include "genvinci/core/signals.h"
 #include "genvinci/data/prepare.h"
 #include "genvinci/generation/generate.h"
+#include "genvinci/launch/rank_environment.h"
 #include "genvinci/studies/evaluate.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/training/tasks.h"
@@ -70,6 +71,7 @@ int RunCommand(const Json& request) {
   InstallSignalHandlers();
   const Json& given = request.at("options");
   const Json result = found->second(given);
+  if (!ReadRankEnvironment().is_main()) return static_cast<int>(ExitCode::kOk);
   if (WantsJson(given)) {
     std::printf("%s\n", result.dump().c_str());
   } else {

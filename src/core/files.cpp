@@ -223,10 +223,10 @@ void MakeFolder(const fs::path& path) {
                   path.string(), error.message(), error.value());
 }
 
-StagedFolder::StagedFolder(fs::path target) : target_(std::move(target)) {
+StagedFolder::StagedFolder(fs::path target, bool may_exist) : target_(std::move(target)) {
   // "out/" has no file name to build the temporary one from.
   if (!target_.has_filename()) target_ = target_.parent_path();
-  if (HoldsSomething(target_)) OutputExists(target_);
+  if (!may_exist && HoldsSomething(target_)) OutputExists(target_);
   staged_ = TemporaryBeside(target_);
   MakeFolder(staged_);
 }
@@ -236,13 +236,32 @@ StagedFolder::~StagedFolder() {
   if (!committed_) fs::remove_all(staged_, ignored);
 }
 
-void StagedFolder::Commit() {
+void StagedFolder::SyncStaged() const {
   std::error_code error;
   for (fs::recursive_directory_iterator it(staged_, error), end; !error && it != end; it.increment(error)) {
     if (!it->is_symlink()) SyncAs(it->path(), target_ / it->path().lexically_relative(staged_));
   }
   if (error) WriteFailed(target_, "listing", error.value());
   SyncAs(staged_, target_);
+}
+
+void StagedFolder::CommitInPlace() {
+  std::error_code error;
+  if (!fs::exists(target_, error)) return Commit();
+  SyncStaged();
+  if (::renameat2(AT_FDCWD, staged_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
+    const fs::path aside = TemporaryBeside(target_);
+    if (::rename(target_.c_str(), aside.c_str()) != 0 || ::rename(staged_.c_str(), target_.c_str()) != 0)
+      WriteFailed(target_, "renaming", errno);
+    staged_ = aside;
+  }
+  committed_ = true;
+  SyncPath(FolderOf(target_));
+  fs::remove_all(staged_, error);  // what was there before
+}
+
+void StagedFolder::Commit() {
+  SyncStaged();
   if (::rename(staged_.c_str(), target_.c_str()) != 0) {
     if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR) OutputExists(target_);
     WriteFailed(target_, "renaming", errno);

@@ -115,7 +115,7 @@ void CutTornRow(const fs::path& path) {
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path path) : path_(std::move(path)), lock_(Lock(path_)) {}
+RunFolder::RunFolder(fs::path path, int lock) : path_(std::move(path)), lock_(lock) {}
 
 RunFolder::RunFolder(RunFolder&& other) noexcept
     : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
@@ -143,7 +143,7 @@ RunFolder RunFolder::Create(const std::string& dataset, const std::string& kind,
   };
   refuse_used();
   MakeFolder(path);
-  RunFolder run(path);
+  RunFolder run(path, Lock(path));
   if (HoldsOutput(path))
     throw OverwriteError("RUN_IN_USE", "{}: another process has just written here: choose another place",
                          path.string());
@@ -155,10 +155,15 @@ RunFolder RunFolder::Reopen(const fs::path& path) {
   std::error_code error;
   if (!fs::is_directory(path, error))
     throw MissingFileError("RUN_MISSING", "{}: there is no such run: check the path", path.string());
-  RunFolder run(path);
+  RunFolder run(path, Lock(path));
   CutTornRow(path / "metrics.jsonl");
   SetLogFile(path / "log.txt");
   return run;
+}
+
+RunFolder RunFolder::Follow(const fs::path& path, const std::string& name) {
+  SetLogFile(path / fmt::format("log.{}.txt", name));
+  return RunFolder(path, -1);
 }
 
 void RunFolder::WriteRunJson(const std::string& command, const Json& options, const Json& facts) {

@@ -18,9 +18,9 @@ Objective::Objective(const DiffusionConfig& config, NoiseSchedule schedule)
   }
 }
 
-torch::Tensor Objective::DrawTimesteps(int64_t batch, torch::Generator generator) const {
-  if (!schedule_.is_flow()) return torch::randint(schedule_.steps(), {batch}, generator, torch::kInt64);
-  return torch::randn({batch}, generator).sigmoid() * static_cast<double>(schedule_.steps());
+torch::Tensor Objective::DrawTimesteps(ItemDraws& draws) const {
+  if (!schedule_.is_flow()) return draws.Integers(schedule_.steps());
+  return draws.Normal().sigmoid() * static_cast<double>(schedule_.steps());
 }
 
 torch::Tensor Objective::TimestepsAt(const torch::Tensor& shares_B) const {

@@ -25,7 +25,7 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kPoll = milliseconds(50);
+constexpr auto kPoll = milliseconds(10);
 constexpr auto kLastWords = std::chrono::seconds(3);
 constexpr auto kLastWordsOfAFailure = std::chrono::seconds(1);
 
@@ -271,6 +271,19 @@ torch::Tensor RankGroup::Gather(const torch::Tensor& values) {
     parts_->For(values).allgather(out, in)->wait();
   });
   return all;
+}
+
+torch::Tensor RankGroup::GatherRows(const torch::Tensor& rows) {
+  if (world() == 1) return rows;
+  const torch::Tensor counts = Gather(torch::tensor({rows.size(0)})).flatten();
+  std::vector<int64_t> shape = rows.sizes().vec();
+  shape[0] = counts.max().item<int64_t>();
+  torch::Tensor padded = torch::zeros(shape, rows.options());
+  padded.narrow(0, 0, rows.size(0)).copy_(rows);
+  const torch::Tensor all = Gather(padded);
+  std::vector<torch::Tensor> parts;
+  for (int rank = 0; rank < world(); ++rank) parts.push_back(all[rank].narrow(0, 0, counts[rank].item<int64_t>()));
+  return torch::cat(parts);
 }
 
 // Through the store and not by a collective, which would give up on whoever works longer than the timeout.

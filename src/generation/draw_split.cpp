@@ -27,8 +27,8 @@ class SplitDrawing {
         folder_(folder),
         observations_(job.ObservationsOf(split)),
         samples_(job.options.num_samples),
-        channels_(job.loaded.pipeline->config().channels),
-        staged_(folder) {
+        channels_(job.loaded.pipeline->config().channels) {
+    if (job.ranks.is_main()) staged_.emplace(folder);
     std::vector<int64_t> shape = {Count(), samples_};
     const std::vector<int64_t> latent = job.loaded.pipeline->LatentShape();
     shape.insert(shape.end(), latent.begin(), latent.end());
@@ -38,21 +38,24 @@ class SplitDrawing {
   }
 
   Json Run() {
-    WriteReal();
+    job_.ranks.OnMain([&] { WriteReal(); });
     const auto start = std::chrono::steady_clock::now();
     {
       Progress progress(fmt::format("drawing the {} part", Name(split_)), Items(), "images");
-      for (int64_t first = 0; first < Items(); first += job_.options.batch_size) {
+      const int64_t at_once = job_.options.batch_size * job_.ranks.world();
+      for (int64_t first = 0; first < Items(); first += at_once) {
         ThrowIfStopped("stopped before all images were drawn; nothing was written");
-        const int64_t end = std::min(first + job_.options.batch_size, Items());
+        const int64_t end = std::min(first + at_once, Items());
         DrawBatch(first, end);
         progress.Add(end - first);
       }
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    WriteGrid();
-    WriteTables(seconds / static_cast<double>(Items()));
-    staged_.Commit();
+    job_.ranks.OnMain([&] {
+      WriteGrid();
+      WriteTables(seconds / static_cast<double>(Items()));
+      staged_->Commit();
+    });
     return {{"output", folder_.string()},
             {"split", Name(split_)},
             {"n", Count()},
@@ -82,15 +85,33 @@ class SplitDrawing {
     for (int64_t i = 0; i < Count(); ++i) {
       ThrowIfStopped("stopped before all images were drawn; nothing was written");
       const Image image = Resize(job_.dataset.LoadPatch(observations_[static_cast<size_t>(i)]), side, side);
-      WriteOutputImage(staged_.path(), fmt::format("{}_0", i), image, channels_, RealText(i));
+      WriteOutputImage(staged_->path(), fmt::format("{}_0", i), image, channels_, RealText(i));
       AddToGrid(i, image);
       progress.Add(1);
     }
   }
 
+  struct Drawn {
+    torch::Tensor latents_BCHW, images_BCHW, scores_B;  // on the CPU
+  };
+
+  // Each rank draws a run of the items first .. end - 1; the main one takes them all.
   void DrawBatch(int64_t first, int64_t end) {
+    const RankGroup& ranks = job_.ranks;
+    const int64_t items = end - first;
+    Drawn drawn = Draw(first + items * ranks.rank() / ranks.world(), first + items * (ranks.rank() + 1) / ranks.world());
+    drawn.latents_BCHW = job_.ranks.GatherRows(drawn.latents_BCHW);
+    drawn.images_BCHW = job_.ranks.GatherRows(drawn.images_BCHW);
+    if (job_.ranker) scores_.push_back(job_.ranks.GatherRows(drawn.scores_B));
+    if (!ranks.is_main()) return;
+    if (latents_.defined()) latents_.slice(0, first, end).copy_(drawn.latents_BCHW);
+    for (int64_t item = first; item < end; ++item) WriteSample(item, TensorToImage(drawn.images_BCHW[item - first]));
+  }
+
+  Drawn Draw(int64_t first, int64_t end) {
     const torch::NoGradGuard no_grad;
     Pipeline pipeline = job_.loaded.pipeline;
+    if (first == end) return DrawnNothing();
     std::vector<int64_t> observations;
     std::vector<SampleKey> keys;
     for (int64_t item = first; item < end; ++item) {
@@ -105,10 +126,19 @@ class SplitDrawing {
     }
     const torch::Tensor latents_BCHW = pipeline->SampleFrom(condition, start, keys, job_.options.sampling);
     CheckFinite(latents_BCHW, first);
-    if (latents_.defined()) latents_.slice(0, first, end).copy_(latents_BCHW);
     const torch::Tensor images_BCHW = pipeline->DecodeImages(latents_BCHW);
-    if (job_.ranker) scores_.push_back(job_.ranker->Score(images_BCHW, observations));
-    for (int64_t item = first; item < end; ++item) WriteSample(item, TensorToImage(images_BCHW[item - first]));
+    Drawn drawn{latents_BCHW.cpu(), images_BCHW.cpu(), {}};
+    if (job_.ranker) drawn.scores_B = job_.ranker->Score(images_BCHW, observations);
+    return drawn;
+  }
+
+  // A rank without a share of a last, short batch.
+  Drawn DrawnNothing() const {
+    std::vector<int64_t> latents = job_.loaded.pipeline->LatentShape();
+    latents.insert(latents.begin(), 0);
+    const int64_t side = job_.loaded.pipeline->config().img_size;
+    return {torch::empty(latents), torch::empty({0, static_cast<int64_t>(channels_.size()), side, side}),
+            torch::empty({0}, torch::kFloat64)};
   }
 
   // Normalised latents of the observations' own images, the mean of what the autoencoder says.
@@ -153,7 +183,7 @@ class SplitDrawing {
   }
 
   void WriteSample(int64_t item, const Image& image) {
-    WriteOutputImage(staged_.path(), Stem(item), image, channels_, SyntheticText(item));
+    WriteOutputImage(staged_->path(), Stem(item), image, channels_, SyntheticText(item));
     if (item % samples_ < kGridSamples) AddToGrid(item / samples_, image);
   }
 
@@ -174,7 +204,7 @@ class SplitDrawing {
                                {"Description", fmt::format("All but the column 'real' are synthetic images: generated "
                                                            "from gene expression by genvinci {}",
                                                            kVersion)}});
-    WritePng(staged_.path() / fmt::format("{}_samples.png", Name(split_)), DrawGrid(grid_), text);
+    WritePng(staged_->path() / fmt::format("{}_samples.png", Name(split_)), DrawGrid(grid_), text);
   }
 
   PngText Provenance() const {
@@ -212,7 +242,7 @@ class SplitDrawing {
     if (latents_.defined()) {
       std::vector<int64_t> shape = {Count(), samples_};
       shape.insert(shape.end(), latents_.sizes().begin() + 1, latents_.sizes().end());
-      WriteTensors(staged_.path() / "latents.safetensors", {{"latents", latents_.view(shape)}});
+      WriteTensors(staged_->path() / "latents.safetensors", {{"latents", latents_.view(shape)}});
     }
     std::vector<std::string> names;
     for (const int64_t i : observations_) names.push_back(job_.dataset.obs_name(i));
@@ -236,7 +266,7 @@ class SplitDrawing {
                               {"steps", job_.options.sampling.steps},
                               {"seconds_per_image", seconds_per_image},
                               {"observations", names}};
-    WriteJson(staged_.path() / "generation.json", description);
+    WriteJson(staged_->path() / "generation.json", description);
   }
 
   // Without --rank, rank is -1 and score is missing.
@@ -265,7 +295,7 @@ class SplitDrawing {
     obs.Set("score", FrameColumn::Floats(scores));
     obs.Set("seed", FrameColumn::Integers(std::vector<int64_t>(items, job_.options.common.seed)));
     obs.Set("image", FrameColumn::Strings(files));
-    H5adWriter writer(staged_.path() / "samples.h5ad", obs, DataFrame());
+    H5adWriter writer(staged_->path() / "samples.h5ad", obs, DataFrame());
     for (size_t i = 0; i < items; ++i) writer.AppendDense({});
     writer.Finish();
   }
@@ -276,7 +306,7 @@ class SplitDrawing {
   std::vector<int64_t> observations_;
   int64_t samples_;
   std::vector<std::string> channels_;
-  StagedFolder staged_;
+  std::optional<StagedFolder> staged_;  // the main rank's
   std::optional<StartNoiseFile> noise_;
   torch::Tensor latents_;              // (items, C, H, W)
   std::vector<torch::Tensor> scores_;  // of the ranker, one a batch

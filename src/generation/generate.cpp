@@ -23,6 +23,9 @@ void CheckOptions(const GenerateOptions& options, size_t splits) {
   if (options.generate && options.extract) {
     throw UsageError("FLAGS_CONFLICT", "--generate and --extract: run them one after the other");
   }
+  if (options.extract && !options.ranks.devices.empty()) {
+    throw UsageError("FLAGS_CONFLICT", "--extract and --devices: profiles are embedded by one process");
+  }
   if (!options.noise.empty() && splits > 1) {
     throw UsageError("FLAGS_CONFLICT", "--noise: its file fits one part: choose --train, --val or --test");
   }
@@ -72,7 +75,7 @@ fs::path RunNamed(const GenerateOptions& options) {
 }
 
 std::shared_ptr<SampleRanker> OpenRanker(const GenerateOptions& options, const Dataset& dataset,
-                                         const LoadedPipeline& loaded) {
+                                         const LoadedPipeline& loaded, const torch::Device& device) {
   const auto path = FindAligner(FolderName(dataset.path()), options.align_path, loaded.state);
   if (!path) {
     throw MissingFileError("RUN_MISSING",
@@ -80,7 +83,7 @@ std::shared_ptr<SampleRanker> OpenRanker(const GenerateOptions& options, const D
                            "give --align_path",
                            dataset.path().string());
   }
-  return std::make_shared<SampleRanker>(LoadAligner(*path, OpenDevice(options.common.device)), dataset);
+  return std::make_shared<SampleRanker>(LoadAligner(*path, device), dataset);
 }
 
 // As in training, but for what is given.
@@ -92,9 +95,9 @@ ConditionSources SourcesOf(const GenerateOptions& options, const Json& state) {
   return found;
 }
 
-GenerationJob Open(const GenerateOptions& options) {
+GenerationJob Open(const GenerateOptions& options, RankGroup& ranks) {
   const Dataset dataset = Dataset::Open(options.dataset);
-  const torch::Device device = OpenDevice(options.common.device);
+  const torch::Device& device = ranks.device();
   LoadedPipeline loaded = WeightSource::IsForeign(options.checkpoint)
                               ? OpenForeignPipeline(options.checkpoint, options.img_size, device)
                               : LoadPipeline(RunNamed(options), device);
@@ -120,13 +123,14 @@ GenerationJob Open(const GenerateOptions& options) {
   table->RequireSizes(config.models);
   TokenizedDataset tokenized;
   if (config.models.conditioner.ReadsGenes()) {
-    tokenized = TokenizeDataset(dataset, loaded.vocabulary, config.models.transformer.max_tokens);
+    ranks.MainFirst(
+        [&] { tokenized = TokenizeDataset(dataset, loaded.vocabulary, config.models.transformer.max_tokens); });
     Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
     if (config.models.second.neighbours > 0)
       table->ReadNeighboursBy(loaded.pipeline->transformer, tokenized.tokens, /*is_frozen=*/true);
   }
-  std::shared_ptr<SampleRanker> ranker = options.rank ? OpenRanker(options, dataset, loaded) : nullptr;
-  return {options, dataset, std::move(loaded), std::move(tokenized), std::move(table), ranker};
+  std::shared_ptr<SampleRanker> ranker = options.rank ? OpenRanker(options, dataset, loaded, device) : nullptr;
+  return {options, ranks, dataset, std::move(loaded), std::move(tokenized), std::move(table), ranker};
 }
 
 }  // namespace
@@ -172,10 +176,10 @@ SamplerOptions SamplingOf(const GenerateOptions& options) {
   return sampling;
 }
 
-Json Generate(const GenerateOptions& options) {
-  const std::vector<Split> splits = SplitsOf(options);
-  CheckOptions(options, splits.size());
-  const GenerationJob job = Open(options);
+namespace {
+
+Json GenerateOnRanks(const GenerateOptions& options, const std::vector<Split>& splits, RankGroup& ranks) {
+  const GenerationJob job = Open(options, ranks);
   if (!options.extract) WarnOfLateStart(options.sampling, job.loaded.pipeline->schedule());
   Json results = Json::array();
   for (const Split split : splits) {
@@ -188,6 +192,15 @@ Json Generate(const GenerateOptions& options) {
   for (const Json& result : results) n += result.at("n").get<int64_t>();
   const fs::path first = results[0].at("output").get<std::string>();
   return {{"output", first.parent_path().string()}, {"n", n}, {"splits", results}};
+}
+
+}  // namespace
+
+Json Generate(const GenerateOptions& options) {
+  const std::vector<Split> splits = SplitsOf(options);
+  CheckOptions(options, splits.size());
+  return WithRanks(options.ranks, options.common,
+                   [&](RankGroup& ranks) { return GenerateOnRanks(options, splits, ranks); });
 }
 
 }  // namespace genvinci

@@ -10,6 +10,7 @@
 #include "genvinci/data/dataset.h"
 #include "genvinci/data/tokens.h"
 #include "genvinci/diffusion/condition_table.h"
+#include "genvinci/distributed/rank_group.h"
 #include "genvinci/generation/generate_options.h"
 #include "sample_ranker.h"
 
@@ -18,6 +19,7 @@ namespace genvinci {
 // What drawing and extracting share: one dataset, one checkpoint, opened once.
 struct GenerationJob {
   GenerateOptions options;
+  RankGroup& ranks;  // each draws its share; the main one writes
   Dataset dataset;
   LoadedPipeline loaded;
   TokenizedDataset tokenized;  // none where no genes are read

@@ -72,8 +72,8 @@ struct Outcome {
 
 class RankProcesses {
  public:
-  RankProcesses(const LocalLaunch& launch, std::vector<std::string> program, int restart)
-      : launch_(launch), program_(std::move(program)), status_(RankStatus::Create(launch.ranks)), restart_(restart) {
+  RankProcesses(const LocalLaunch& launch, std::string run, int restart)
+      : launch_(launch), run_(std::move(run)), status_(RankStatus::Create(launch.ranks)), restart_(restart) {
     const ListeningSocket socket;
     for (int rank = 0; rank < launch.ranks; ++rank) ranks_.push_back({Start(rank, socket)});
   }
@@ -106,9 +106,11 @@ class RankProcesses {
         fmt::format("TORCHELASTIC_RESTART_COUNT={}", restart_),
         fmt::format("GENVINCI_STATUS_FD={}", status_.descriptor()),
     };
+    if (!run_.empty()) variables.push_back("GENVINCI_RUN=" + run_);
     if (rank == 0) variables.push_back(fmt::format("GENVINCI_LISTEN_FD={}", socket.descriptor()));
+    std::vector<std::string> program = launch_.program;
     std::vector<char*> arguments, environment;
-    for (std::string& argument : program_) arguments.push_back(argument.data());
+    for (std::string& argument : program) arguments.push_back(argument.data());
     for (std::string& variable : variables) environment.push_back(variable.data());
     for (char** variable = environ; *variable; ++variable) environment.push_back(*variable);
     arguments.push_back(nullptr);
@@ -117,14 +119,16 @@ class RankProcesses {
     const pid_t pid = ::fork();
     if (pid < 0) Fail("starting a rank");
     if (pid > 0) return pid;
-    // From here to execve only what may follow a fork.
+    // From here to execve only what may follow a fork. A group of its own: Ctrl-C comes once, passed on by the
+    // launcher.
+    ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != launcher) ::_exit(1);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     if (rank == 0) ::fcntl(socket.descriptor(), F_SETFD, 0);
-    ::execve(program_.front().c_str(), arguments.data(), environment.data());
+    ::execve(arguments.front(), arguments.data(), environment.data());
     ::_exit(127);
   }
 
@@ -197,7 +201,7 @@ class RankProcesses {
   }
 
   const LocalLaunch& launch_;
-  std::vector<std::string> program_;
+  std::string run_;
   RankStatus status_;
   int restart_;
   std::vector<Process> ranks_;
@@ -227,19 +231,16 @@ class BlockedSignals {
 
 int RunLocalRanks(const LocalLaunch& launch) {
   const BlockedSignals signals;
-  std::vector<std::string> program = launch.program;
+  std::string run;
   for (int restart = 0;; ++restart) {
-    RankProcesses ranks(launch, program, restart);
+    RankProcesses ranks(launch, run, restart);
     const Outcome outcome = ranks.Wait(signals.set());
-    const std::string run = ranks.Run();
+    run = ranks.Run();
     if (!outcome.line.empty())
       std::fprintf(stderr, "%s%s\n", outcome.line.c_str(),
                    run.empty() || !outcome.may_go_on ? "" : fmt::format(": go on with --resume {}", run).c_str());
     if (!outcome.may_go_on || restart >= launch.max_restarts) return outcome.exit_code;
     Log("starting the ranks again, {} of {}", restart + 1, launch.max_restarts);
-    program = launch.program;
-    // A run that has not saved yet starts over in its folder.
-    if (!run.empty()) program.insert(program.end(), {"--resume", "auto", "--output", run});
   }
 }
 

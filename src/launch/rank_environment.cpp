@@ -51,6 +51,7 @@ RankEnvironment FromTorchrun(const Variables& variables) {
   env.store_is_served = served == "True" || served == "true" || served == "1";
   env.restart = static_cast<int>(variables.Number("TORCHELASTIC_RESTART_COUNT", 0, kMostRanks, 0));
   env.listen_descriptor = static_cast<int>(variables.Number("GENVINCI_LISTEN_FD", 0, kMostRanks, -1));
+  if (variables.Has("GENVINCI_RUN")) env.run = variables.Text("GENVINCI_RUN");
   env.status_descriptor = static_cast<int>(variables.Number("GENVINCI_STATUS_FD", 0, kMostRanks, -1));
   return env;
 }

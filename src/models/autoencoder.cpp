@@ -4,6 +4,7 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/nn/attention.h"
+#include "genvinci/nn/checkpointed_layers.h"
 #include "genvinci/nn/layers.h"
 #include "genvinci/nn/registry.h"
 #include "genvinci/nn/res_block.h"
@@ -75,19 +76,19 @@ class MiddleImpl : public torch::nn::Module {
 TORCH_MODULE(Middle);
 
 // Layers of several kinds that run in turn; each is registered under its own name by whoever adds it.
-class LayersInTurn : public torch::nn::Module {
+class LayersInTurn : public torch::nn::Module, public CheckpointedLayers {
  protected:
   template <typename Layer>
   void Add(Layer layer) {
-    layers_.push_back([layer](const torch::Tensor& x) mutable { return layer(x); });
+    layers_.push_back({layer.ptr(), [layer](const auto& inputs) mutable { return layer(inputs[0]); }});
   }
   torch::Tensor RunLayers(torch::Tensor x_BCHW) const {
-    for (const auto& layer : layers_) x_BCHW = layer(x_BCHW);
+    for (const auto& [layer, run] : layers_) x_BCHW = RunLayer(*layer, {x_BCHW}, run);
     return x_BCHW;
   }
 
  private:
-  std::vector<std::function<torch::Tensor(const torch::Tensor&)>> layers_;
+  std::vector<std::pair<std::shared_ptr<torch::nn::Module>, LayerFunction>> layers_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "genvinci/models/profile_pooling.h"
 #include "genvinci/nn/attention.h"
 #include "genvinci/nn/registry.h"
+#include "genvinci/nn/sync_batch_norm.h"
 
 namespace genvinci {
 namespace {
@@ -22,9 +23,9 @@ class GenvinciConditioner : public ConditionerImpl {
     const int64_t tokens = config.context_tokens;
     const int64_t half = std::max<int64_t>(1, tokens / 2);
     channel_conv_ = RegisterAt(*this, "channel_mapper.0", MakeConv1d(transformer.max_tokens, tokens));
-    channel_norm_ = RegisterAt(*this, "channel_mapper.1", torch::nn::BatchNorm1d(tokens));
+    channel_norm_ = RegisterAt(*this, "channel_mapper.1", SyncBatchNorm(tokens));
     dim_linear_ = RegisterAt(*this, "dim_mapper.0", torch::nn::Linear(transformer.hidden, config.context_dim));
-    dim_norm_ = RegisterAt(*this, "dim_mapper.1", torch::nn::BatchNorm1d(tokens));
+    dim_norm_ = RegisterAt(*this, "dim_mapper.1", SyncBatchNorm(tokens));
     // Spelt as in the reference's checkpoints.
     time_half_ = RegisterAt(*this, "time_embed_condtion.0", MakeConv1d(tokens, half));
     time_one_ = RegisterAt(*this, "time_embed_condtion.1", MakeConv1d(half, 1));
@@ -50,7 +51,7 @@ class GenvinciConditioner : public ConditionerImpl {
  private:
   int64_t max_tokens_;
   torch::nn::Conv1d channel_conv_{nullptr}, time_half_{nullptr}, time_one_{nullptr}, semantic_one_{nullptr};
-  torch::nn::BatchNorm1d channel_norm_{nullptr}, dim_norm_{nullptr};
+  SyncBatchNorm channel_norm_{nullptr}, dim_norm_{nullptr};
   torch::nn::Linear dim_linear_{nullptr}, time_linear_{nullptr}, semantic_linear_{nullptr};
 };
 

@@ -106,7 +106,9 @@ torch::Tensor GeneTransformerImpl::ForwardMasked(const torch::Tensor& tokens_BL,
   const torch::Tensor summed_BLD = words_(tokens_BL) + (positions_LD + types_->weight[0]);
   torch::Tensor x_BLD = torch::dropout(embeddings_norm_(summed_BLD), config_.dropout, is_training());
   const torch::Tensor mask_B11L = PaddingMask(mask_BL, x_BLD.scalar_type());
-  for (const auto& layer : layers_) x_BLD = layer->forward(x_BLD, mask_B11L);
+  for (const auto& layer : layers_)
+    x_BLD = RunLayer(*layer, {x_BLD, mask_B11L},
+                     [layer](const auto& inputs) { return layer->forward(inputs[0], inputs[1]); });
   return x_BLD;
 }
 

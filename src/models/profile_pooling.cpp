@@ -11,15 +11,12 @@ constexpr double kStatisticsEps = 1e-9;
 }  // namespace
 
 StandardiseImpl::StandardiseImpl(int64_t width) {
-  statistics_ = register_module(
-      "statistics", torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(width).affine(false).eps(kStatisticsEps)));
+  statistics_ = register_module("statistics",
+                                SyncBatchNorm(torch::nn::BatchNorm1dOptions(width).affine(false).eps(kStatisticsEps)));
+  statistics_->Standardise();
 }
 
-torch::Tensor StandardiseImpl::forward(const torch::Tensor& values_BF) {
-  if (values_BF.size(0) > 1) return statistics_(values_BF);
-  return torch::batch_norm(values_BF, {}, {}, statistics_->running_mean, statistics_->running_var, /*training=*/false,
-                           /*momentum=*/0, statistics_->options.eps(), /*cudnn_enabled=*/true);
-}
+torch::Tensor StandardiseImpl::forward(const torch::Tensor& values_BF) { return statistics_(values_BF); }
 
 ProfilePoolingImpl::ProfilePoolingImpl(int64_t hidden, int64_t out) {
   // No bias: softmax takes away what is added to all positions.

@@ -11,12 +11,14 @@
 #include "genvinci/nn/spatial_transformer.h"
 
 namespace genvinci {
-namespace {
 
+// What every stage sees besides the image.
 struct StageInput {
   torch::Tensor active_time_BT, context_BLD;
   int64_t up_height = 0, up_width = 0;  // sides that an upsampling must reach
 };
+
+namespace {
 
 torch::Tensor Run(ResBlock& block, const torch::Tensor& x, const StageInput& input) {
   return block(x, input.active_time_BT);
@@ -138,6 +140,16 @@ int64_t UNetImpl::AddOutput(std::vector<int64_t> skip_channels, int64_t channels
   return channels;
 }
 
+torch::Tensor UNetImpl::RunStage(const std::shared_ptr<UNetStageImpl>& stage, const torch::Tensor& x_BCHW,
+                                 const StageInput& input) const {
+  return RunLayer(*stage, {x_BCHW, input.active_time_BT, input.context_BLD}, [stage, input](const auto& tensors) {
+    StageInput again = input;
+    again.active_time_BT = tensors[1];
+    again.context_BLD = tensors[2];
+    return stage->forward(tensors[0], again);
+  });
+}
+
 torch::Tensor UNetImpl::forward(const torch::Tensor& latents_BCHW, const torch::Tensor& timesteps_B,
                                 const torch::Tensor& context_BLD, const torch::Tensor& time_BT) {
   GENVINCI_CHECK(latents_BCHW.size(1) == config_.latent_channels, "{} channels, the model has {}", latents_BCHW.size(1),
@@ -153,14 +165,14 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& latents_BCHW, const torch::
 
   torch::Tensor h = SpaceToDepth(latents_BCHW, config_.space_to_depth);
   std::vector<torch::Tensor> skips;
-  for (const auto& stage : input_stages_) skips.push_back(h = stage->forward(h, input));
-  h = middle_->forward(h, input);
+  for (const auto& stage : input_stages_) skips.push_back(h = RunStage(stage, h, input));
+  h = RunStage(middle_, h, input);
   for (const auto& stage : output_stages_) {
     const torch::Tensor joined = torch::cat({h, skips.back()}, 1);
     skips.pop_back();
     // Odd sides were rounded up on the way down: the way up goes by the skips that are to come.
     if (!skips.empty()) input.up_height = skips.back().size(2), input.up_width = skips.back().size(3);
-    h = stage->forward(joined, input);
+    h = RunStage(stage, joined, input);
   }
   return DepthToSpace(out_conv_(torch::silu(out_norm_(h))), config_.space_to_depth);
 }

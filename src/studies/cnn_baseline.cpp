@@ -11,13 +11,14 @@
 #include "genvinci/models/gene_decoder.h"
 #include "genvinci/tensor/convert.h"
 #include "genvinci/tensor/random.h"
+#include "genvinci/tensor/tensor_cache.h"
 #include "genvinci/training/adamw.h"
 #include "genvinci/training/batch_order.h"
 
 namespace genvinci {
 namespace {
 
-constexpr int kCacheFormat = 2;
+constexpr int kCacheFormat = 3;
 constexpr int64_t kMultiple = 8;
 constexpr int64_t kBatch = 32;
 constexpr int64_t kSteps = 600;
@@ -168,38 +169,27 @@ class CnnTraining {
   fs::path CachePath() const {
     return dataset_.path() / "cache" / fmt::format("cnn-{}-{}.safetensors", options_.img_size, options_.seed);
   }
-  std::string Key() const {
-    return Sha256(fmt::format("{} {} {} {} {}", kCacheFormat, dataset_.fingerprint(), options_.img_size, options_.seed,
-                              config_.inputs));
+  TensorCache Cache() const {
+    return {CachePath(),
+            fmt::format("{} {} {} {} {}", kCacheFormat, dataset_.fingerprint(), options_.img_size, options_.seed,
+                        config_.inputs),
+            "the CNN baseline"};
   }
 
   bool Load() {
-    std::error_code error;
-    if (!fs::exists(CachePath(), error)) return false;
-    try {
-      const SafetensorsFile file(CachePath());
-      const auto key = file.metadata().find("key");
-      if (key == file.metadata().end() || key->second != Key()) return false;
-      LoadState(*network_, "network", file, CachePath());
-      mean_CHW_ = ToTensor(file.View("mean"));
-      strength_ = ToTensor(file.View("strength"));
-      val_mse_ = ToTensor(file.View("val_mse"));
-      return true;
-    } catch (const Error& damaged) {
-      Log("{}: training the CNN baseline anew", damaged.what());
-      return false;
-    }
+    const auto file = Cache().Open();
+    if (!file) return false;
+    LoadState(*network_, "network", *file, CachePath());
+    mean_CHW_ = ToTensor(file->View("mean"));
+    strength_ = ToTensor(file->View("strength"));
+    val_mse_ = ToTensor(file->View("val_mse"));
+    return true;
   }
 
   void Keep() const {
     NamedTensors state = StateOf(*network_, "network");
     state.insert(state.end(), {{"mean", mean_CHW_}, {"strength", strength_}, {"val_mse", val_mse_}});
-    try {
-      MakeFolder(CachePath().parent_path());
-      WriteTensors(CachePath(), state, {{"key", Key()}});
-    } catch (const IoError& error) {
-      Log("the CNN baseline is not kept: {}", error.what());
-    }
+    Cache().Keep(state);
   }
 
   const Dataset& dataset_;

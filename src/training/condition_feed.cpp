@@ -14,13 +14,17 @@ ConditionFeed::ConditionFeed(Pipeline pipeline, std::shared_ptr<ConditionTable> 
   profiles_.emplace(pipeline_->transformer, Select(tokens, observations_), options);
 }
 
-Condition ConditionFeed::ReadDropped(const std::vector<int64_t>& items, double gene_dropout,
-                                     torch::Generator generator) {
+Condition ConditionFeed::Read(const std::vector<int64_t>& items) {
+  ItemDraws none({}, {});
+  return ReadDropped(items, /*gene_dropout=*/0, none);
+}
+
+Condition ConditionFeed::ReadDropped(const std::vector<int64_t>& items, double gene_dropout, ItemDraws& draws) {
   std::vector<int64_t> rows;
   for (const int64_t item : items) rows.push_back(observations_[static_cast<size_t>(item)]);
   EncodedProfiles profiles;
   if (profiles_)
-    profiles = profiles_->EncodeDropped(items, gene_dropout, std::move(generator));
+    profiles = profiles_->EncodeDropped(items, gene_dropout, draws);
   else
     profiles.vector_BV = table_->Vectors(rows);
   return pipeline_->Read(profiles, table_->Second(rows));

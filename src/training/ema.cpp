@@ -6,12 +6,13 @@
 
 namespace genvinci {
 
-Ema::Ema(const NamedTensors& parameters, double decay) : decay_(decay) {
+Ema::Ema(const NamedTensors& parameters, double decay, bool on_host) : decay_(decay), on_host_(on_host) {
   if (!enabled()) return;
   for (const auto& [name, parameter] : parameters) {
     names_.push_back(name);
     parameters_.push_back(parameter);
-    averages_.push_back(parameter.detach().clone());
+    averages_.push_back(on_host ? parameter.detach().to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true)
+                                : parameter.detach().clone());
   }
 }
 
@@ -19,7 +20,9 @@ void Ema::Update(int64_t n) {
   if (!enabled()) return;
   const torch::NoGradGuard no_grad;
   const double warm = (1.0 + static_cast<double>(n)) / (10.0 + static_cast<double>(n));
-  at::_foreach_lerp_(averages_, parameters_, 1 - std::min(decay_, warm));
+  const double share = 1 - std::min(decay_, warm);
+  if (!on_host_) return at::_foreach_lerp_(averages_, parameters_, share);
+  for (size_t i = 0; i < averages_.size(); ++i) averages_[i].lerp_(parameters_[i].detach().to(torch::kCPU), share);
 }
 
 NamedTensors Ema::State() const {
@@ -37,7 +40,14 @@ void Ema::Load(const SafetensorsFile& file, const fs::path& path) {
 }
 
 void Ema::Swap() {
+  const torch::NoGradGuard no_grad;
   for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (on_host_) {
+      const torch::Tensor values = parameters_[i].detach().to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
+      parameters_[i].copy_(averages_[i]);
+      averages_[i] = values;
+      continue;
+    }
     const torch::Tensor values = parameters_[i].detach();
     parameters_[i].set_data(averages_[i]);
     averages_[i] = values;

@@ -25,6 +25,7 @@ namespace {
 constexpr int64_t kGridRows = 8;
 constexpr int64_t kValLimit = 512;
 constexpr int64_t kEncodeBatch = 16;
+constexpr int64_t kEvalBatch = 16;
 
 using Lists = std::vector<std::vector<int32_t>>;
 
@@ -36,11 +37,12 @@ Condition Rolled(const Condition& condition) {
 class FinetuneTask : public TrainingTask {
  public:
   FinetuneTask(const FinetuneOptions& options, const Dataset& dataset, FinetuneStart start, ImageData data,
-               const fs::path& run)
+               const fs::path& run, RankGroup& ranks)
       : options_(options),
         dataset_(dataset),
         run_(run),
-        device_(start.pipeline->null_context.device()),
+        ranks_(ranks),
+        device_(ranks.device()),
         pipeline_(start.pipeline),
         vocabulary_(std::move(start.vocabulary)),
         sources_(std::move(start.sources)),
@@ -50,7 +52,7 @@ class FinetuneTask : public TrainingTask {
         embeddings_NE_(start.embeddings_NE),
         tokens_(std::move(start.tokens)),
         table_(start.table),
-        latents_(pipeline_->autoencoder, data.train_NCHW, device_),
+        latents_(pipeline_->autoencoder, data.train_NCHW, ranks, dataset.path() / "cache" / "latents.safetensors"),
         train_conditions_(pipeline_, table_, train_, tokens_, options.freeze_transformer),
         val_conditions_(pipeline_, table_, val_, tokens_, options.freeze_transformer) {
     if (!options.align_path.empty()) OpenStudy();
@@ -78,27 +80,28 @@ class FinetuneTask : public TrainingTask {
   }
   const Vocabulary* vocabulary() const override { return &vocabulary_; }
 
-  StepLoss Loss(const std::vector<int64_t>& items, torch::Generator generator) override {
+  StepLoss Loss(const std::vector<int64_t>& items, const DrawKey& key) override {
+    ItemDraws draws(key, items);
     const torch::Tensor positions_B = Positions(items);
-    const torch::Tensor symmetries_B = torch::randint(kDihedrals, positions_B.sizes(), generator, torch::kInt64);
-    const torch::Tensor latents_BCHW = pipeline_->Normalise(latents_.Sample(positions_B, symmetries_B, generator));
-    const torch::Tensor times_B = pipeline_->objective().DrawTimesteps(positions_B.size(0), generator).to(device_);
-    const torch::Tensor noise_BCHW = torch::randn(latents_BCHW.sizes(), generator).to(device_);
+    const torch::Tensor symmetries_B = draws.Integers(kDihedrals);
+    const torch::Tensor latents_BCHW = pipeline_->Normalise(latents_.Sample(positions_B, symmetries_B, draws));
+    const torch::Tensor times_B = ToDevice(pipeline_->objective().DrawTimesteps(draws), device_);
+    const torch::Tensor noise_BCHW = ToDevice(draws.Normal(latents_BCHW.sizes().slice(1)), device_);
     const torch::Tensor embeddings_BE =
-        embeddings_NE_.defined() ? embeddings_NE_.index_select(0, positions_B).to(device_) : torch::Tensor();
-    return FinetuneLoss(*pipeline_, TrainCondition(items, generator),
-                        {latents_BCHW, noise_BCHW, times_B, embeddings_BE}, options_.semantic_weight);
+        embeddings_NE_.defined() ? ToDevice(embeddings_NE_.index_select(0, positions_B), device_) : torch::Tensor();
+    return FinetuneLoss(*pipeline_, TrainCondition(items, draws), {latents_BCHW, noise_BCHW, times_B, embeddings_BE},
+                        options_.semantic_weight);
   }
 
   // The loss at times spread evenly and noise that is the same each time; and with the profiles of other observations,
-  // which says how much the genes matter.
+  // which says how much the genes matter. Each rank scores its share of the batches.
   std::optional<Evaluation> Evaluate(int64_t step) override {
     if (val_.empty()) return std::nullopt;
     double loss = 0, shuffled = 0;
     const auto count = static_cast<int64_t>(val_.size());
-    for (int64_t start = 0; start < count; start += options_.training.batch_size) {
+    for (int64_t start = kEvalBatch * ranks_.rank(); start < count; start += kEvalBatch * ranks_.world()) {
       const std::vector<int64_t> items(val_order_.begin() + start,
-                                       val_order_.begin() + std::min(count, start + options_.training.batch_size));
+                                       val_order_.begin() + std::min(count, start + kEvalBatch));
       const torch::Tensor shares_B =
           (torch::arange(start, start + static_cast<int64_t>(items.size())) + 0.5) / static_cast<double>(count);
       const torch::Tensor times_B = pipeline_->objective().TimestepsAt(shares_B).to(device_);
@@ -108,9 +111,11 @@ class FinetuneTask : public TrainingTask {
       loss += pipeline_->Loss(latents_BCHW, condition, times_B, noise_BCHW).sum().item<double>();
       shuffled += pipeline_->Loss(latents_BCHW, Rolled(condition), times_B, noise_BCHW).sum().item<double>();
     }
-    WriteGrid(step);
+    ranks_.OnMain([&] { WriteGrid(step); });
     const auto n = static_cast<double>(count);
-    Json metrics = {{"val_loss", loss / n}, {"val_loss_shuffled", shuffled / n}, {"val_gap", (shuffled - loss) / n}};
+    const std::vector<double> sums = ranks_.Sum({loss, shuffled});
+    Json metrics = {
+        {"val_loss", sums[0] / n}, {"val_loss_shuffled", sums[1] / n}, {"val_gap", (sums[1] - sums[0]) / n}};
     if (study_) metrics.update(study_->Score(pipeline_, val_conditions_.Read(study_->items()), options_.sampling));
     return Evaluation{metrics, study_ ? ValStudy::kChoice : "val_loss", /*higher_is_better=*/false};
   }
@@ -135,14 +140,12 @@ class FinetuneTask : public TrainingTask {
     study_.emplace(dataset_, val_, val_NCHW_,
                    ValStudyOptions{ResolveRun(FolderName(dataset_.path()), "align", options_.align_path),
                                    options_.eval_images, options_.common.seed},
-                   device_);
+                   ranks_);
   }
 
-  Condition TrainCondition(const std::vector<int64_t>& items, const torch::Generator& generator) {
-    Condition condition = train_conditions_.ReadDropped(items, options_.gene_dropout, generator);
-    const auto draw = [&](double share) {
-      return (torch::rand({static_cast<int64_t>(items.size())}, generator) < share).to(device_);
-    };
+  Condition TrainCondition(const std::vector<int64_t>& items, ItemDraws& draws) {
+    Condition condition = train_conditions_.ReadDropped(items, options_.gene_dropout, draws);
+    const auto draw = [&](double share) { return ToDevice(draws.Uniform() < share, device_); };
     if (options_.condition_dropout > 0) condition = pipeline_->Drop(condition, draw(options_.condition_dropout));
     if (condition.second.tokens_BLD.defined() && options_.second_dropout > 0)
       condition = pipeline_->DropSecond(condition, draw(options_.second_dropout));
@@ -191,6 +194,7 @@ class FinetuneTask : public TrainingTask {
   const FinetuneOptions& options_;
   const Dataset& dataset_;
   fs::path run_;
+  RankGroup& ranks_;
   torch::Device device_;
   Pipeline pipeline_;
   Vocabulary vocabulary_;
@@ -208,19 +212,20 @@ class FinetuneTask : public TrainingTask {
 }  // namespace
 
 Json Finetune(const FinetuneOptions& options) {
-  const Dataset dataset = Dataset::Open(options.dataset);
-  const torch::Device device = OpenDevice(options.common.device);
-  ImageData data = LoadImageData(dataset, options.img_size, kValLimit);
-  FinetuneStart start = MakeFinetuneStart(options, dataset, data, device);
-  const Json facts = {{"dataset_fingerprint", dataset.fingerprint()},
-                      {"vocabulary_fingerprint", start.vocabulary.fingerprint()},
-                      {"sources", start.sources}};
-  const RunIdentity identity{"finetune", "ldm", FolderName(dataset.path()), ToJson(options), facts};
-  TrainingRun run = OpenTrainingRun(identity, options.common, options.training);
-  FinetuneTask task(options, dataset, std::move(start), std::move(data), run.folder.path());
-  const Json result = Trainer(task, run, identity, options.common, options.training).Run();
-  if (result.at("finished").get<bool>()) task.ChooseSampling();
-  return result;
+  return WithRanks(options.ranks, options.common, [&](RankGroup& ranks) {
+    const Dataset dataset = Dataset::Open(options.dataset);
+    ImageData data = LoadImageData(dataset, options.img_size, kValLimit);
+    FinetuneStart start = MakeFinetuneStart(options, dataset, data, ranks);
+    const Json facts = {{"dataset_fingerprint", dataset.fingerprint()},
+                        {"vocabulary_fingerprint", start.vocabulary.fingerprint()},
+                        {"sources", start.sources}};
+    const RunIdentity identity{"finetune", "ldm", FolderName(dataset.path()), ToJson(options), facts};
+    TrainingRun run = OpenTrainingRun(identity, options.common, options.training, ranks);
+    FinetuneTask task(options, dataset, std::move(start), std::move(data), run.folder.path(), ranks);
+    const Json result = Trainer(task, run, identity, options.common, options.training, ranks).Run();
+    if (result.at("finished").get<bool>()) task.ChooseSampling();
+    return result;
+  });
 }
 
 }  // namespace genvinci

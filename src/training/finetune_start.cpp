@@ -50,14 +50,16 @@ void RequireVectorAlone(const FinetuneOptions& options) {
 
 // The embeddings that the semantic path is drawn to, whose width it takes.
 torch::Tensor SemanticTarget(const FinetuneOptions& options, const Dataset& dataset,
-                             const std::vector<int64_t>& observations, const torch::Device& device,
+                             const std::vector<int64_t>& observations, RankGroup& ranks,
                              ConditionerConfig& conditioner) {
   if (options.semantic_path.empty()) return {};
   if (conditioner.kind != "genvinci")
     throw ConfigError("SEMANTIC_CONDITIONER",
                       "semantic_path: the {} conditioner has no semantic path: set models.conditioner.kind genvinci",
                       conditioner.kind);
-  const torch::Tensor embeddings_NE = ImageEmbeddings(dataset, observations, options.semantic_path, device);
+  torch::Tensor embeddings_NE;
+  ranks.MainFirst(
+      [&] { embeddings_NE = ImageEmbeddings(dataset, observations, options.semantic_path, ranks.device()); });
   conditioner.semantic_dim = embeddings_NE.size(1);
   return embeddings_NE;
 }
@@ -65,7 +67,7 @@ torch::Tensor SemanticTarget(const FinetuneOptions& options, const Dataset& data
 }  // namespace
 
 FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& dataset, const ImageData& data,
-                                const torch::Device& device) {
+                                RankGroup& ranks) {
   const std::string name = FolderName(dataset.path());
   if (options.autoencoder_path.empty())
     throw ConfigError("FINETUNE_AUTOENCODER", "autoencoder_path: is needed: train one with genvinci autoencoder");
@@ -79,7 +81,7 @@ FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& d
   PipelineConfig config{options.models,          options.diffusion,         data.img_size,
                         dataset.info().channels, options.condition_dropout, options.second_dropout};
   start.table->SetSizes(config.models);
-  start.embeddings_NE = SemanticTarget(options, dataset, data.train, device, config.models.conditioner);
+  start.embeddings_NE = SemanticTarget(options, dataset, data.train, ranks, config.models.conditioner);
   config.models.autoencoder = autoencoder.autoencoder->config();
   config.models.transformer.vocabulary_size = start.vocabulary.size();
   if (options.dropout) config.models.transformer.dropout = *options.dropout;
@@ -103,9 +105,9 @@ FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& d
   if (!options.align_path.empty()) start.sources["aligner"] = ResolveRun(name, "align", options.align_path).string();
   Freeze(*start.pipeline->autoencoder);
   if (reads_genes && options.freeze_transformer) Freeze(*start.pipeline->transformer);
-  start.pipeline->to(device);
+  start.pipeline->to(ranks.device());
   if (!reads_genes) return start;
-  start.tokens = TokensOf(dataset, start.vocabulary, config.models.transformer.max_tokens);
+  ranks.MainFirst([&] { start.tokens = TokensOf(dataset, start.vocabulary, config.models.transformer.max_tokens); });
   if (options.neighbours > 0)
     start.table->ReadNeighboursBy(start.pipeline->transformer, start.tokens, options.freeze_transformer);
   return start;

@@ -8,6 +8,7 @@
 #include "genvinci/core/json.h"
 #include "genvinci/diffusion/condition_table.h"
 #include "genvinci/diffusion/pipeline.h"
+#include "genvinci/distributed/rank_group.h"
 #include "genvinci/genes/vocabulary.h"
 #include "genvinci/training/image_data.h"
 #include "genvinci/training/training_options.h"
@@ -26,6 +27,6 @@ struct FinetuneStart {
 
 // From the options' runs and weights. ConfigError and DataError where they do not go together.
 FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& dataset, const ImageData& data,
-                                const torch::Device& device);
+                                RankGroup& ranks);
 
 }  // namespace genvinci

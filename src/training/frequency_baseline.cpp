@@ -52,6 +52,14 @@ Json FrequencyBaseline::Result() const {
           {"rank_frequency_accuracy", mean(by_rank_.hits)}};
 }
 
+void FrequencyBaseline::Reduce(RankGroup& ranks) {
+  const std::vector<double> sums =
+      ranks.Sum({all_.loss, all_.hits, by_rank_.loss, by_rank_.hits, static_cast<double>(count_)});
+  all_ = {sums[0], sums[1]};
+  by_rank_ = {sums[2], sums[3]};
+  count_ = static_cast<int64_t>(sums[4]);
+}
+
 void FrequencyBaseline::Reset() {
   all_ = by_rank_ = {};
   count_ = 0;

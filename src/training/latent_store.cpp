@@ -1,5 +1,7 @@
 #include "genvinci/training/latent_store.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "genvinci/core/log.h"
@@ -8,10 +10,13 @@
 #include "genvinci/core/signals.h"
 #include "genvinci/core/text.h"
 #include "genvinci/data/patch_store.h"
+#include "genvinci/tensor/convert.h"
+#include "genvinci/tensor/device.h"
 
 namespace genvinci {
 namespace {
 
+constexpr int kCacheFormat = 1;
 constexpr int64_t kEncodeBatch = 16;
 
 uint64_t CacheBytes(const AutoencoderConfig& config, const torch::Tensor& patches_NCHW) {
@@ -20,10 +25,22 @@ uint64_t CacheBytes(const AutoencoderConfig& config, const torch::Tensor& patche
   return static_cast<uint64_t>(values) * 2 * sizeof(float);
 }
 
+// Of every patch and every weight.
+std::string Key(AutoencoderImpl& autoencoder, const torch::Tensor& patches_NCHW) {
+  const auto sum = [](const torch::Tensor& tensor) {
+    const torch::Tensor bytes = tensor.detach().to(torch::kCPU).contiguous();
+    return Sha256({static_cast<const char*>(bytes.data_ptr()), bytes.nbytes()});
+  };
+  std::string key = fmt::format("{} {} {}\n", kCacheFormat, fmt::join(patches_NCHW.sizes(), "x"), sum(patches_NCHW));
+  for (const auto& [name, tensor] : StateOf(autoencoder, "")) key += fmt::format("{} {}\n", name, sum(tensor));
+  return key;
+}
+
 }  // namespace
 
-LatentStore::LatentStore(Autoencoder autoencoder, const torch::Tensor& patches_NCHW, const torch::Device& device)
-    : autoencoder_(std::move(autoencoder)), device_(device), patches_NCHW_(patches_NCHW) {
+LatentStore::LatentStore(Autoencoder autoencoder, const torch::Tensor& patches_NCHW, RankGroup& ranks,
+                         const fs::path& cache)
+    : autoencoder_(std::move(autoencoder)), device_(ranks.device()), patches_NCHW_(patches_NCHW) {
   const uint64_t bytes = CacheBytes(autoencoder_->config(), patches_NCHW);
   const uint64_t available = AvailableMemory();
   if (bytes > available / 2) {
@@ -31,8 +48,25 @@ LatentStore::LatentStore(Autoencoder autoencoder, const torch::Tensor& patches_N
          HumanBytes(static_cast<double>(bytes)), HumanBytes(static_cast<double>(available)));
     return;
   }
-  Encode();
+  if (cache.empty()) {
+    Encode();
+  } else {
+    const TensorCache file(cache, Key(*autoencoder_, patches_NCHW), "the latents");
+    ranks.MainFirst([&] {
+      if (Read(file)) return;
+      Encode();
+      if (ranks.is_main()) file.Keep({{"mean", mean_VNCHW_}, {"std", std_VNCHW_}});
+    });
+  }
   patches_NCHW_.reset();
+}
+
+bool LatentStore::Read(const TensorCache& cache) {
+  const std::shared_ptr<SafetensorsFile> kept = cache.Open();
+  if (!kept) return false;
+  mean_VNCHW_ = BorrowTensor(kept->View("mean"), kept);
+  std_VNCHW_ = BorrowTensor(kept->View("std"), kept);
+  return true;
 }
 
 void LatentStore::Encode() {
@@ -64,7 +98,7 @@ DiagonalGaussian LatentStore::EncodeBatch(const torch::Tensor& positions_B, cons
 }
 
 torch::Tensor LatentStore::Sample(const torch::Tensor& positions_B, const torch::Tensor& symmetries_B,
-                                  torch::Generator generator) {
+                                  ItemDraws& draws) {
   const torch::NoGradGuard no_grad;
   torch::Tensor mean_BCHW, std_BCHW;
   if (is_cached()) {
@@ -75,8 +109,8 @@ torch::Tensor LatentStore::Sample(const torch::Tensor& positions_B, const torch:
     mean_BCHW = posterior.mean_BCHW.to(torch::kCPU);
     std_BCHW = (0.5 * posterior.log_variance_BCHW).exp().to(torch::kCPU);
   }
-  const torch::Tensor noise_BCHW = torch::randn(mean_BCHW.sizes(), generator);
-  return (mean_BCHW + std_BCHW * noise_BCHW).to(device_);
+  const torch::Tensor noise_BCHW = draws.Normal(mean_BCHW.sizes().slice(1));
+  return ToDevice(mean_BCHW + std_BCHW * noise_BCHW, device_);
 }
 
 }  // namespace genvinci

@@ -29,10 +29,11 @@ GeneTransformerConfig ConfigFor(const PretrainOptions& options, const Vocabulary
 
 class PretrainTask : public TrainingTask {
  public:
-  PretrainTask(const PretrainOptions& options, const PretrainData& data)
+  PretrainTask(const PretrainOptions& options, const PretrainData& data, RankGroup& ranks)
       : options_(options),
         data_(data),
-        device_(OpenDevice(options.common.device)),
+        ranks_(ranks),
+        device_(ranks.device()),
         config_(ConfigFor(options, data.vocabulary)),
         transformer_(config_),
         baseline_(data.train, data.vocabulary.first_gene(), config_.vocabulary_size) {
@@ -68,9 +69,14 @@ class PretrainTask : public TrainingTask {
     return BatchesByLength(lengths_, batch_size, seed, epoch);
   }
 
-  StepLoss Loss(const std::vector<int64_t>& items, torch::Generator generator) override {
-    const MaskedBatch batch = Mask(data_.train, items, generator);
-    return {torch::nn::functional::cross_entropy(Logits(batch), batch.labels_N.to(device_)), {}};
+  StepLoss Loss(const std::vector<int64_t>& items, const DrawKey& key) override {
+    const MaskedBatch batch = Mask(data_.train, items, key);
+    return {torch::nn::functional::cross_entropy(Logits(batch), ToDevice(batch.labels_N, device_)), {}};
+  }
+  // Masked tokens, of which each counts the same.
+  bool WeighsItemsAlike() const override { return false; }
+  double Weight(const std::vector<int64_t>& items, const DrawKey& key) const override {
+    return static_cast<double>(Mask(data_.train, items, key).labels_N.numel());
   }
 
   std::optional<Evaluation> Evaluate(int64_t) override {
@@ -95,38 +101,41 @@ class PretrainTask : public TrainingTask {
   }
 
   // Loss and accuracy at masked positions, which are the same each time, and the frequency baselines at the same ones.
+  // Each rank scores its share of the batches.
   Json Score(const Lists& profiles, const std::string& part) {
     double loss = 0, hits = 0, count = 0;
     baseline_.Reset();
     const Batches batches = BatchesInOrderOfLength(profiles);
-    for (size_t b = 0; b < batches.size(); ++b) {
-      const MaskedBatch batch =
-          Mask(profiles, batches[b], RandomStream(options_.common.seed, part + " mask", {static_cast<int64_t>(b)}));
+    for (size_t b = static_cast<size_t>(ranks_.rank()); b < batches.size(); b += static_cast<size_t>(ranks_.world())) {
+      const MaskedBatch batch = Mask(profiles, batches[b], {options_.common.seed, 0, part + " mask"});
       const torch::Tensor logits_NV = Logits(batch);
-      const torch::Tensor labels_N = batch.labels_N.to(device_);
+      const torch::Tensor labels_N = ToDevice(batch.labels_N, device_);
       const auto n = static_cast<double>(labels_N.numel());
       loss += n * torch::nn::functional::cross_entropy(logits_NV, labels_N).item<double>();
       hits += (logits_NV.argmax(1) == labels_N).sum().item<double>();
       count += n;
       baseline_.Add(batch.labels_N, batch.ranks_N);
     }
-    Json metrics = {{part + "_loss", loss / count}, {part + "_accuracy", hits / count}};
+    const std::vector<double> sums = ranks_.Sum({loss, hits, count});
+    baseline_.Reduce(ranks_);
+    Json metrics = {{part + "_loss", sums[0] / sums[2]}, {part + "_accuracy", sums[1] / sums[2]}};
     metrics.update(baseline_.Result());
-    metrics[part + "_tokens"] = static_cast<int64_t>(count);
+    metrics[part + "_tokens"] = static_cast<int64_t>(sums[2]);
     return metrics;
   }
 
-  MaskedBatch Mask(const Lists& profiles, const std::vector<int64_t>& items, const torch::Generator& generator) const {
+  MaskedBatch Mask(const Lists& profiles, const std::vector<int64_t>& items, const DrawKey& key) const {
     std::vector<const std::vector<int32_t>*> lists;
     for (const int64_t item : items) lists.push_back(&profiles[static_cast<size_t>(item)]);
-    return MaskTokens(PadTokenLists(lists), options_.mask_probability, data_.vocabulary.first_gene(),
-                      config_.vocabulary_size, generator);
+    ItemDraws draws(key, items);
+    return MaskTokens(lists, {options_.mask_probability, data_.vocabulary.first_gene(), config_.vocabulary_size},
+                      draws);
   }
 
   // At the chosen positions alone: the vocabulary is the widest layer by far.
   torch::Tensor Logits(const MaskedBatch& batch) {
-    const torch::Tensor hidden_BLD = transformer_->forward(batch.tokens_BL.to(device_));
-    return transformer_->MlmLogits(hidden_BLD.index({batch.chosen_BL.to(device_)}));
+    const torch::Tensor hidden_BLD = transformer_->forward(ToDevice(batch.tokens_BL, device_));
+    return transformer_->MlmLogits(hidden_BLD.index({ToDevice(batch.chosen_BL, device_)}));
   }
 
   // By length, so that little is padded.
@@ -146,6 +155,7 @@ class PretrainTask : public TrainingTask {
 
   const PretrainOptions& options_;
   const PretrainData& data_;
+  RankGroup& ranks_;
   torch::Device device_;
   GeneTransformerConfig config_;
   GeneTransformer transformer_;
@@ -156,18 +166,21 @@ class PretrainTask : public TrainingTask {
 }  // namespace
 
 Json Pretrain(const PretrainOptions& options) {
-  const PretrainData data = LoadPretrainData(options);
-  const RunIdentity identity{"pretrain", "mlm", data.name, ToJson(options), data.facts};
-  TrainingRun run = OpenTrainingRun(identity, options.common, options.training);
-  at::manual_seed(StreamKey(options.common.seed, "init"));
-  PretrainTask task(options, data);
-  Json result = Trainer(task, run, identity, options.common, options.training).Run();
-  if (data.test.empty()) return result;
-  const fs::path& folder = run.folder.path();
-  result["test"] = task.Test(folder);
-  WriteJson(folder / "test.json", result["test"]);
-  Log("test part, by the best checkpoint: {}", result["test"].dump());
-  return result;
+  return WithRanks(options.ranks, options.common, [&](RankGroup& ranks) {
+    std::optional<PretrainData> data;
+    ranks.MainFirst([&] { data = LoadPretrainData(options); });
+    const RunIdentity identity{"pretrain", "mlm", data->name, ToJson(options), data->facts};
+    TrainingRun run = OpenTrainingRun(identity, options.common, options.training, ranks);
+    at::manual_seed(StreamKey(options.common.seed, "init"));
+    PretrainTask task(options, *data, ranks);
+    Json result = Trainer(task, run, identity, options.common, options.training, ranks).Run();
+    if (data->test.empty()) return result;
+    const fs::path& folder = run.folder.path();
+    result["test"] = task.Test(folder);
+    if (ranks.is_main()) WriteJson(folder / "test.json", result["test"]);
+    Log("test part, by the best checkpoint: {}", result["test"].dump());
+    return result;
+  });
 }
 
 }  // namespace genvinci

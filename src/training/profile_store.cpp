@@ -14,12 +14,22 @@ namespace {
 
 constexpr int64_t kEncodeBatch = 16;
 
-// 0 in the place of each token left out.
-torch::Tensor DropTokens(const torch::Tensor& tokens_BL, double share, torch::Generator generator) {
-  torch::Tensor keep_BL = torch::rand(tokens_BL.sizes(), generator).to(tokens_BL.device()) >= share;
-  const torch::Tensor emptied_B = ((tokens_BL * keep_BL) == 0).all(1);
-  keep_BL.select(1, 0).logical_or_(emptied_B);
-  return tokens_BL * keep_BL;
+// 0 in the place of each token left out. As many draws as a profile has tokens: how far the batch is padded changes
+// nothing.
+torch::Tensor DropTokens(const torch::Tensor& tokens_BL, double share, ItemDraws& draws) {
+  torch::Tensor kept_BL = tokens_BL.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
+  auto kept = kept_BL.accessor<int64_t, 2>();
+  for (int64_t item = 0; item < kept_BL.size(0); ++item) {
+    const int64_t first = kept[item][0];
+    bool any = false;
+    for (int64_t i = 0; i < kept_BL.size(1); ++i) {
+      if (kept[item][i] == 0) continue;
+      if (draws.One(item) < share) kept[item][i] = 0;
+      any = any || kept[item][i] != 0;
+    }
+    if (!any) kept[item][0] = first;
+  }
+  return kept_BL.to(tokens_BL.device());
 }
 
 }  // namespace
@@ -48,11 +58,10 @@ EncodedProfiles ProfileStore::Encode(const std::vector<int64_t>& items) {
   return {Hidden(items, tokens_BL), tokens_BL};
 }
 
-EncodedProfiles ProfileStore::EncodeDropped(const std::vector<int64_t>& items, double share,
-                                            torch::Generator generator) {
+EncodedProfiles ProfileStore::EncodeDropped(const std::vector<int64_t>& items, double share, ItemDraws& draws) {
   if (share == 0) return Encode(items);
   const torch::Tensor tokens_BL = Tokens(items);
-  const torch::Tensor kept_BL = DropTokens(tokens_BL, share, std::move(generator));
+  const torch::Tensor kept_BL = DropTokens(tokens_BL, share, draws);
   return {Hidden(items, options_.frozen ? tokens_BL : kept_BL), kept_BL};
 }
 

@@ -10,12 +10,13 @@
 #include "genvinci/core/signals.h"
 #include "genvinci/data/patch_store.h"
 #include "genvinci/tensor/convert.h"
+#include "genvinci/tensor/tensor_cache.h"
 #include "genvinci/weights/load.h"
 
 namespace genvinci {
 namespace {
 
-constexpr int kCacheFormat = 1;
+constexpr int kCacheFormat = 2;
 constexpr int64_t kBatch = 16;
 
 // Files are told apart by size and time: reading gigabytes would take longer than what the cache saves.
@@ -29,39 +30,12 @@ std::string SourceState(const WeightSource& source) {
   return state;
 }
 
-class EmbeddingCache {
- public:
-  EmbeddingCache(const Dataset& dataset, const std::vector<int64_t>& observations, const std::string& source_state)
-      : path_(dataset.path() / "cache" / "image-embeddings.safetensors"),
-        key_(Sha256(fmt::format("{} {} {}\n{}", kCacheFormat, dataset.fingerprint(), fmt::join(observations, " "),
-                                source_state))) {}
-
-  torch::Tensor Load() const {
-    std::error_code error;
-    if (!fs::exists(path_, error)) return {};
-    try {
-      const SafetensorsFile file(path_);
-      const auto key = file.metadata().find("key");
-      if (key == file.metadata().end() || key->second != key_) return {};
-      return ToTensor(file.View("embeddings"));
-    } catch (const Error& damaged) {
-      Log("{}: embedding the images anew", damaged.what());
-      return {};
-    }
-  }
-  void Keep(const torch::Tensor& embeddings_NE) const {
-    try {
-      MakeFolder(path_.parent_path());
-      WriteTensors(path_, {{"embeddings", embeddings_NE}}, {{"key", key_}});
-    } catch (const IoError& error) {
-      Log("the image embeddings are not kept: {}", error.what());
-    }
-  }
-
- private:
-  fs::path path_;
-  std::string key_;
-};
+TensorCache CacheOf(const Dataset& dataset, const std::vector<int64_t>& observations, const WeightSource& source) {
+  return {dataset.path() / "cache" / "image-embeddings.safetensors",
+          fmt::format("{} {} {}\n{}", kCacheFormat, dataset.fingerprint(), fmt::join(observations, " "),
+                      SourceState(source)),
+          "image embeddings"};
+}
 
 }  // namespace
 
@@ -82,8 +56,8 @@ torch::Tensor ImageEmbeddings(const Dataset& dataset, const std::vector<int64_t>
     throw ConfigError("SEMANTIC_CHANNELS", "semantic_path: its network reads grey or RGB, {} has {} channels",
                       dataset.path().string(), channels);
   const WeightSource source = WeightSource::Open(weights);
-  const EmbeddingCache cache(dataset, observations, SourceState(source));
-  if (const torch::Tensor kept_NE = cache.Load(); kept_NE.defined()) return kept_NE;
+  const TensorCache cache = CacheOf(dataset, observations, source);
+  if (const auto kept = cache.Open()) return ToTensor(kept->View("embeddings"));
   VisionTransformer network = OpenVisionTransformer(source);
   network->to(device);
   const torch::NoGradGuard no_grad;
@@ -101,7 +75,7 @@ torch::Tensor ImageEmbeddings(const Dataset& dataset, const std::vector<int64_t>
     progress.Add(static_cast<int64_t>(end - first));
   }
   const torch::Tensor embeddings_NE = torch::cat(embeddings);
-  cache.Keep(embeddings_NE);
+  cache.Keep({{"embeddings", embeddings_NE}});
   return embeddings_NE;
 }
 

@@ -86,14 +86,15 @@ class AlignTask : public TrainingTask {
   }
   const Vocabulary* vocabulary() const override { return &vocabulary_; }
 
-  StepLoss Loss(const std::vector<int64_t>& items, torch::Generator generator) override {
+  StepLoss Loss(const std::vector<int64_t>& items, const DrawKey& key) override {
+    ItemDraws draws(key, items);
     const torch::Tensor positions_B = Positions(items);
-    const torch::Tensor features_BF = aligner_->Features(Augmented(positions_B, generator).to(device_));
-    const EncodedProfiles profiles = train_profiles_.EncodeDropped(items, options_.gene_dropout, generator);
+    const torch::Tensor features_BF = aligner_->Features(ToDevice(Augmented(positions_B, draws), device_));
+    const EncodedProfiles profiles = train_profiles_.EncodeDropped(items, options_.gene_dropout, draws);
     const torch::Tensor pair = aligner_->Loss(aligner_->EmbedFeatures(features_BF),
                                               aligner_->EmbedProfiles(profiles.hidden_BLD, profiles.tokens_BL));
     if (options_.view_weight == 0) return {pair, {}};
-    const torch::Tensor other_BF = aligner_->Features(Augmented(positions_B, generator).to(device_));
+    const torch::Tensor other_BF = aligner_->Features(ToDevice(Augmented(positions_B, draws), device_));
     const torch::Tensor view = aligner_->ViewLoss(features_BF, other_BF);
     return {pair + options_.view_weight * view, {{"pair", pair.detach()}, {"view", view.detach()}}};
   }
@@ -121,13 +122,13 @@ class AlignTask : public TrainingTask {
 
  private:
   // Any symmetry of the square; gain and offset of each channel, as stains and lamps vary.
-  torch::Tensor Augmented(const torch::Tensor& positions_B, const torch::Generator& generator) const {
-    const torch::Tensor symmetries_B = torch::randint(kDihedrals, positions_B.sizes(), generator, torch::kInt64);
+  torch::Tensor Augmented(const torch::Tensor& positions_B, ItemDraws& draws) const {
+    const torch::Tensor symmetries_B = draws.Integers(kDihedrals);
     torch::Tensor images_BCHW = DihedralEach(PatchBatch(data_.train_NCHW, positions_B), symmetries_B);
     if (options_.colour_jitter == 0) return images_BCHW;
-    const std::vector<int64_t> shape = {images_BCHW.size(0), images_BCHW.size(1), 1, 1};
-    const torch::Tensor gain = 1 + options_.colour_jitter * torch::randn(shape, generator);
-    return images_BCHW * gain + options_.colour_jitter * torch::randn(shape, generator);
+    const std::vector<int64_t> shape = {images_BCHW.size(1), 1, 1};
+    const torch::Tensor gain = 1 + options_.colour_jitter * draws.Normal(shape);
+    return images_BCHW * gain + options_.colour_jitter * draws.Normal(shape);
   }
 
   const AlignOptions& options_;
@@ -143,17 +144,19 @@ class AlignTask : public TrainingTask {
 }  // namespace
 
 Json TrainAligner(const AlignOptions& options) {
+  RankGroup alone(OpenDevice(options.common.device));
+  if (ReadRankEnvironment().world > 1)
+    throw ConfigError("ALIGN_RANKS", "align compares all pairs of a batch and trains on one device: start one process");
   const Dataset dataset = Dataset::Open(options.dataset);
-  const torch::Device device = OpenDevice(options.common.device);
   ImageData data = LoadImageData(dataset, options.img_size, kValLimit);
-  Start start = MakeStart(options, dataset, data.img_size, device);
+  Start start = MakeStart(options, dataset, data.img_size, alone.device());
   const Json facts = {{"dataset_fingerprint", dataset.fingerprint()},
                       {"vocabulary_fingerprint", start.vocabulary.fingerprint()},
                       {"sources", start.sources}};
   const RunIdentity identity{"align", "align", FolderName(dataset.path()), ToJson(options), facts};
-  TrainingRun run = OpenTrainingRun(identity, options.common, options.training);
+  TrainingRun run = OpenTrainingRun(identity, options.common, options.training, alone);
   AlignTask task(options, dataset, std::move(start), std::move(data));
-  return Trainer(task, run, identity, options.common, options.training).Run();
+  return Trainer(task, run, identity, options.common, options.training, alone).Run();
 }
 
 }  // namespace genvinci

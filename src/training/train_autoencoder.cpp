@@ -42,11 +42,13 @@ AutoencoderConfig ConfigFor(const AutoencoderOptions& options, const Dataset& da
 
 class AutoencoderTask : public TrainingTask {
  public:
-  AutoencoderTask(const AutoencoderOptions& options, const Dataset& dataset, ImageData data, const fs::path& run)
+  AutoencoderTask(const AutoencoderOptions& options, const Dataset& dataset, ImageData data, const fs::path& run,
+                  RankGroup& ranks)
       : options_(options),
         dataset_(dataset),
         run_(run),
-        device_(OpenDevice(options.common.device)),
+        ranks_(ranks),
+        device_(ranks.device()),
         data_(std::move(data)),
         config_(ConfigFor(options, dataset, data_.img_size)) {
     at::manual_seed(StreamKey(options.common.seed, "init"));
@@ -82,12 +84,14 @@ class AutoencoderTask : public TrainingTask {
     return {{"autoencoder", ToJson(config_)}, {"img_size", data_.img_size}, {"channels", dataset_.info().channels}};
   }
 
-  StepLoss Loss(const std::vector<int64_t>& items, torch::Generator generator) override {
+  StepLoss Loss(const std::vector<int64_t>& items, const DrawKey& key) override {
+    ItemDraws draws(key, items);
     const torch::Tensor positions_B = Positions(items);
-    const torch::Tensor symmetries_B = torch::randint(kDihedrals, positions_B.sizes(), generator, torch::kInt64);
-    const torch::Tensor images_BCHW = DihedralEach(PatchBatch(data_.train_NCHW, positions_B), symmetries_B).to(device_);
+    const torch::Tensor symmetries_B = draws.Integers(kDihedrals);
+    const torch::Tensor images_BCHW =
+        ToDevice(DihedralEach(PatchBatch(data_.train_NCHW, positions_B), symmetries_B), device_);
     const DiagonalGaussian posterior = autoencoder_->Encode(images_BCHW);
-    const torch::Tensor noise_BCHW = torch::randn(posterior.mean_BCHW.sizes(), generator).to(device_);
+    const torch::Tensor noise_BCHW = ToDevice(draws.Normal(posterior.mean_BCHW.sizes().slice(1)), device_);
     const torch::Tensor error_BCHW = autoencoder_->Decode(posterior.Sample(noise_BCHW)) - images_BCHW;
     const torch::Tensor l1 = error_BCHW.abs().mean();
     const torch::Tensor l2 = error_BCHW.square().mean();
@@ -104,22 +108,22 @@ class AutoencoderTask : public TrainingTask {
     return result;
   }
 
+  // Each rank scores its share of the batches.
   std::optional<Evaluation> Evaluate(int64_t step) override {
-    WriteGrid(step);
+    ranks_.OnMain([&] { WriteGrid(step); });
     if (data_.val.empty()) return std::nullopt;
-    std::vector<torch::Tensor> psnr, ssim;
+    std::vector<double> sums = {0, 0};
     const auto count = static_cast<int64_t>(data_.val.size());
-    for (int64_t start = 0; start < count; start += kEvalBatch) {
+    for (int64_t start = kEvalBatch * ranks_.rank(); start < count; start += kEvalBatch * ranks_.world()) {
       const torch::Tensor real_BCHW =
           PatchBatch(data_.val_NCHW, torch::arange(start, std::min(count, start + kEvalBatch)));
       const torch::Tensor real = EightBits(real_BCHW), made = EightBits(Reconstruct(real_BCHW));
-      psnr.push_back(PeakSignalToNoise(real, made).clamp_max(kLargestPsnr));
-      ssim.push_back(StructuralSimilarity(real, made));
+      sums[0] += PeakSignalToNoise(real, made).clamp_max(kLargestPsnr).sum().item<double>();
+      sums[1] += StructuralSimilarity(real, made).sum().item<double>();
     }
-    return Evaluation{
-        {{"val_psnr", torch::cat(psnr).mean().item<double>()}, {"val_ssim", torch::cat(ssim).mean().item<double>()}},
-        "val_psnr",
-        /*higher_is_better=*/true};
+    sums = ranks_.Sum(sums);
+    const auto n = static_cast<double>(count);
+    return Evaluation{{{"val_psnr", sums[0] / n}, {"val_ssim", sums[1] / n}}, "val_psnr", /*higher_is_better=*/true};
   }
 
   // Mean and 1 / standard deviation of each latent channel, of posterior samples: a channel that the KL term emptied
@@ -158,6 +162,7 @@ class AutoencoderTask : public TrainingTask {
   const AutoencoderOptions& options_;
   const Dataset& dataset_;
   fs::path run_;
+  RankGroup& ranks_;
   torch::Device device_;
   ImageData data_;
   AutoencoderConfig config_;
@@ -168,14 +173,16 @@ class AutoencoderTask : public TrainingTask {
 }  // namespace
 
 Json TrainAutoencoder(const AutoencoderOptions& options) {
-  const Dataset dataset = Dataset::Open(options.dataset);
-  ImageData data = LoadImageData(dataset, options.img_size, /*val_limit=*/0);
-  ConfigFor(options, dataset, data.img_size);  // what is refused leaves no run folder
-  const Json facts = {{"dataset_fingerprint", dataset.fingerprint()}};
-  const RunIdentity identity{"autoencoder", "autoencoder", FolderName(dataset.path()), ToJson(options), facts};
-  TrainingRun run = OpenTrainingRun(identity, options.common, options.training);
-  AutoencoderTask task(options, dataset, std::move(data), run.folder.path());
-  return Trainer(task, run, identity, options.common, options.training).Run();
+  return WithRanks(options.ranks, options.common, [&](RankGroup& ranks) {
+    const Dataset dataset = Dataset::Open(options.dataset);
+    ImageData data = LoadImageData(dataset, options.img_size, /*val_limit=*/0);
+    ConfigFor(options, dataset, data.img_size);  // what is refused leaves no run folder
+    const Json facts = {{"dataset_fingerprint", dataset.fingerprint()}};
+    const RunIdentity identity{"autoencoder", "autoencoder", FolderName(dataset.path()), ToJson(options), facts};
+    TrainingRun run = OpenTrainingRun(identity, options.common, options.training, ranks);
+    AutoencoderTask task(options, dataset, std::move(data), run.folder.path(), ranks);
+    return Trainer(task, run, identity, options.common, options.training, ranks).Run();
+  });
 }
 
 }  // namespace genvinci

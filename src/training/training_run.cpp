@@ -12,9 +12,21 @@ namespace genvinci {
 namespace {
 
 // These decide no number of the training; what the dataset is, its fingerprint says.
-const std::set<std::string> kFree = {
-    "common.output",        "common.device",       "common.threads",     "common.quiet",    "common.json",
-    "training.max_minutes", "training.save_steps", "training.log_steps", "training.resume", "dataset"};
+const std::set<std::string> kFree = {"common.output",
+                                     "common.device",
+                                     "common.threads",
+                                     "common.quiet",
+                                     "common.json",
+                                     "training.max_minutes",
+                                     "training.save_steps",
+                                     "training.log_steps",
+                                     "training.resume",
+                                     "dataset",
+                                     "training.keep_last",
+                                     "training.allow_inexact_resume",
+                                     "training.zero",
+                                     "training.ema_device",
+                                     "ranks"};
 
 void Compare(const std::string& key, const Json& was, const Json& is, std::vector<std::string>& differences) {
   if (was == is || kFree.count(key)) return;
@@ -29,15 +41,22 @@ void Compare(const std::string& key, const Json& was, const Json& is, std::vecto
   }
 }
 
-void RequireSame(const RunIdentity& identity, const Checkpoint& checkpoint) {
+// Whether all is the same. What is not, is refused, or warned of where that was asked for.
+bool IsSame(const RunIdentity& identity, const Checkpoint& checkpoint, const TrainingOptions& training,
+            const RankGroup& ranks) {
   const Json state = checkpoint.RequireKind(identity.kind);
   std::vector<std::string> differences;
   Compare("", state.value("options", Json::object()), identity.options, differences);
   Compare("", state.value("facts", Json::object()), identity.facts, differences);
-  if (differences.empty()) return;
-  throw ConfigError("RESUME_OPTIONS",
-                    "{}: cannot go on with other options: {}: give those of the run, or start a new one",
-                    checkpoint.path().string(), JoinText(differences, "; "));
+  Compare("number of ranks", state.value("world", Json(1)), Json(ranks.world()), differences);
+  if (differences.empty()) return true;
+  const std::string text = JoinText(differences, "; ");
+  if (!training.allow_inexact_resume)
+    throw ConfigError("RESUME_OPTIONS",
+                      "{}: cannot go on exactly: {}: give those of the run, start a new one, or --allow_inexact_resume",
+                      checkpoint.path().string(), text);
+  Warn("{}: going on otherwise than it was begun: {}", checkpoint.path().string(), text);
+  return false;
 }
 
 bool HasCheckpoints(const fs::path& run) {
@@ -93,10 +112,13 @@ void CutMetrics(const fs::path& run, int64_t step) {
   WriteFileAtomic(path, kept);
 }
 
-}  // namespace
-
-TrainingRun OpenTrainingRun(const RunIdentity& identity, const CommonOptions& common, const TrainingOptions& training) {
-  const auto resumed = RunToResume(identity, common, training.resume);
+// By the main rank.
+TrainingRun OpenAsMain(const RunIdentity& identity, const CommonOptions& common, const TrainingOptions& training,
+                       const RankGroup& ranks) {
+  const RankEnvironment& environment = ranks.environment();
+  const std::string resume = environment.restart > 0 && training.resume.empty() ? "auto" : training.resume;
+  const std::optional<fs::path> resumed =
+      environment.run.empty() ? RunToResume(identity, common, resume) : fs::path(environment.run);
   if (!resumed) {
     TrainingRun run{RunFolder::Create(identity.dataset, identity.kind, common.output), std::nullopt};
     run.folder.WriteRunJson(identity.command, identity.options, identity.facts);
@@ -105,14 +127,35 @@ TrainingRun OpenTrainingRun(const RunIdentity& identity, const CommonOptions& co
   }
   // The lock comes first: another process may be writing there.
   TrainingRun run{RunFolder::Reopen(*resumed), std::nullopt};
-  if (training.resume != "auto" || HasCheckpoints(*resumed)) {
+  // One that was lost before its first checkpoint starts over.
+  if ((resume != "auto" && environment.run.empty()) || HasCheckpoints(*resumed)) {
     run.checkpoint = Checkpoint::Open(*resumed, "latest");
-    RequireSame(identity, *run.checkpoint);
+    run.is_inexact = !IsSame(identity, *run.checkpoint, training, ranks);
   }
   const int64_t step = run.checkpoint ? run.checkpoint->step() : 0;
   CutMetrics(*resumed, step);
   run.folder.WriteRunJson(identity.command, identity.options, identity.facts);
   Log("run {}: going on from step {}", resumed->string(), step);
+  return run;
+}
+
+}  // namespace
+
+TrainingRun OpenTrainingRun(const RunIdentity& identity, const CommonOptions& common, const TrainingOptions& training,
+                            RankGroup& ranks) {
+  if (ranks.is_main()) {
+    TrainingRun run = OpenAsMain(identity, common, training, ranks);
+    ranks.SetRun(fs::absolute(run.folder.path()).string());
+    ranks.Broadcast(Json{{"run", run.folder.path().string()},
+                         {"checkpoint", run.checkpoint ? run.checkpoint->path().string() : ""},
+                         {"is_inexact", run.is_inexact}});
+    return run;
+  }
+  const Json chosen = ranks.Broadcast(Json());
+  const std::string checkpoint = chosen.at("checkpoint");
+  TrainingRun run{RunFolder::Follow(chosen.at("run").get<std::string>(), fmt::format("rank{}", ranks.rank())),
+                  std::nullopt, chosen.at("is_inexact")};
+  if (!checkpoint.empty()) run.checkpoint = Checkpoint::Open(checkpoint);
   return run;
 }
 

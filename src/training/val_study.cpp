@@ -52,8 +52,8 @@ double LeastDistance(const std::vector<TriedSampling>& tried) {
 }  // namespace
 
 ValStudy::ValStudy(const Dataset& dataset, const std::vector<int64_t>& val_rows, const torch::Tensor& val_NCHW,
-                   const ValStudyOptions& options, const torch::Device& device)
-    : aligner_(LoadAligner(options.align_path, device)), seed_(options.seed) {
+                   const ValStudyOptions& options, RankGroup& ranks)
+    : ranks_(ranks), aligner_(LoadAligner(options.align_path, ranks.device())), seed_(options.seed) {
   aligner_.RequireDataset(dataset.fingerprint(), dataset.path());
   const auto count = static_cast<int64_t>(val_rows.size());
   if (count < 2)
@@ -78,16 +78,20 @@ torch::Tensor ValStudy::Draw(Pipeline pipeline, const Condition& condition, cons
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> features;
   const auto count = static_cast<int64_t>(rows_.size());
-  for (int64_t first = 0; first < count; first += kBatch) {
+  // A run of rows a rank, so that the shares one after another are all.
+  const int64_t begin = count * ranks_.rank() / ranks_.world(), end = count * (ranks_.rank() + 1) / ranks_.world();
+  for (int64_t first = begin; first < end; first += kBatch) {
     ThrowIfStopped("stopped while drawing val images: the last checkpoint is untouched");
-    const int64_t size = std::min(kBatch, count - first);
+    const int64_t size = std::min(kBatch, end - first);
     std::vector<SampleKey> keys;
     for (int64_t i = first; i < first + size; ++i) keys.push_back({seed_, rows_[static_cast<size_t>(i)], sample});
     const Condition batch =
         condition.Rows(torch::arange(first, first + size, condition.time_BT.options().dtype(torch::kInt64)));
     features.push_back(aligner_.Features(Eight(pipeline->DecodeImages(pipeline->Sample(batch, keys, sampling)))));
   }
-  return torch::cat(features);
+  const torch::Tensor mine_NF =
+      features.empty() ? torch::empty({0, real_NF_.size(1)}, real_NF_.options()) : torch::cat(features).cpu();
+  return ranks_.GatherRows(mine_NF);
 }
 
 Json ValStudy::Score(Pipeline pipeline, const Condition& condition, const SamplerOptions& sampling) const {
@@ -156,7 +160,7 @@ Json ChooseSampling(const ValStudy& study, Pipeline pipeline, const Condition& c
   }
   const SamplerOptions best = FewestSteps(by_steps).sampling;
   const Json result = {{"metric", ValStudy::kChoice}, {"tried", rows}, {"sampling", ToJson(best)}};
-  WriteJson(run / "sampling.json", result);
+  if (study.is_main()) WriteJson(run / "sampling.json", result);
   Log("chosen on val: guidance {}, {} steps", best.guidance, best.steps);
   return result;
 }

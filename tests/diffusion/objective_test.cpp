@@ -3,12 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "genvinci/core/error.h"
-#include "genvinci/tensor/random.h"
 
 namespace genvinci {
 namespace {
+
+std::vector<int64_t> Items(int64_t count) {
+  std::vector<int64_t> items(static_cast<size_t>(count));
+  std::iota(items.begin(), items.end(), 0);
+  return items;
+}
 
 // abar_t as a plain product.
 double Product(int64_t t) {
@@ -89,7 +95,8 @@ TEST(Flow, TimesAreLogitNormal) {
   DiffusionConfig config;
   config.objective = "flow";
   const Objective objective(config, NoiseSchedule(config));
-  const torch::Tensor shares = objective.DrawTimesteps(20000, RandomStream(1, "test")) / 1000;
+  ItemDraws draws({1, 0}, Items(20000));
+  const torch::Tensor shares = objective.DrawTimesteps(draws) / 1000;
   const torch::Tensor logits = (shares / (1 - shares)).log();
   EXPECT_NEAR(logits.mean().item<double>(), 0, 0.03);
   EXPECT_NEAR(logits.std().item<double>(), 1, 0.03);
@@ -100,7 +107,8 @@ TEST(Flow, TimesAreLogitNormal) {
 TEST(Diffusion, TimesAreWholeAndEquallyLikely) {
   const DiffusionConfig config;
   const Objective objective(config, NoiseSchedule(config));
-  const torch::Tensor times = objective.DrawTimesteps(20000, RandomStream(1, "test"));
+  ItemDraws draws({1, 0}, Items(20000));
+  const torch::Tensor times = objective.DrawTimesteps(draws);
   EXPECT_EQ(times.scalar_type(), torch::kInt64);
   EXPECT_NEAR(times.to(torch::kFloat64).mean().item<double>(), 499.5, 8);
   EXPECT_TRUE(torch::equal(objective.TimestepsAt(torch::tensor({0.0, 0.4999, 1.0})), torch::tensor({0, 499, 999})));

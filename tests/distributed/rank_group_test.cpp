@@ -60,6 +60,7 @@ RANK_BODY(Collectives) {
     ranks.Broadcast(sent, 2);
     EXPECT_TRUE(sent.equal(torch::tensor({2, 2})));
     EXPECT_TRUE(ranks.Gather(torch::tensor({r, r + 1})).equal(torch::tensor({{0, 1}, {1, 2}, {2, 3}})));
+    EXPECT_TRUE(ranks.GatherRows(torch::full({r, 2}, r)).equal(torch::tensor({{1, 1}, {2, 2}, {2, 2}})));
     EXPECT_EQ(ranks.Sum(std::vector<double>{0.5, r * 1.0}), (std::vector<double>{1.5, 3.0}));
     EXPECT_EQ(ranks.Broadcast(std::string(r == 0 ? "main" : "other")), "main");
     EXPECT_EQ(ranks.Broadcast(std::string()), "");

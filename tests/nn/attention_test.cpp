@@ -15,7 +15,9 @@ torch::Tensor AttendByFormula(const torch::Tensor& q, const torch::Tensor& k, co
   std::vector<torch::Tensor> parts;
   const int64_t width = q.size(2) / heads;
   for (int64_t h = 0; h < heads; ++h) {
-    const auto part = [&](const torch::Tensor& x) { return x.slice(2, h * width, (h + 1) * width).to(torch::kFloat64); };
+    const auto part = [&](const torch::Tensor& x) {
+      return x.slice(2, h * width, (h + 1) * width).to(torch::kFloat64);
+    };
     const torch::Tensor scores = torch::matmul(part(q), part(k).transpose(1, 2)) / std::sqrt(double(width));
     const torch::Tensor weights = scores.exp() * real_BL.unsqueeze(1).to(torch::kFloat64);
     parts.push_back(torch::matmul(weights / weights.sum(2, true), part(v)));

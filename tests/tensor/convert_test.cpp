@@ -48,13 +48,9 @@ TEST(Convert, EveryTypeSurvivesAFile) {
   EXPECT_THROW(FromTorch(torch::kComplexFloat), InternalError);
 }
 
-TEST(Convert, ViewNeedsContiguousMemory) {
-  EXPECT_THROW(ViewOf(torch::zeros({2, 3}).t()), InternalError);
-}
+TEST(Convert, ViewNeedsContiguousMemory) { EXPECT_THROW(ViewOf(torch::zeros({2, 3}).t()), InternalError); }
 
-torch::nn::Sequential Network() {
-  return torch::nn::Sequential(torch::nn::Linear(3, 4), torch::nn::BatchNorm1d(4));
-}
+torch::nn::Sequential Network() { return torch::nn::Sequential(torch::nn::Linear(3, 4), torch::nn::BatchNorm1d(4)); }
 
 TEST(LoadState, RestoresParametersAndBuffers) {
   const TempFolder folder;

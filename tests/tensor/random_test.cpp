@@ -18,9 +18,9 @@ TEST(RandomStream, EqualPartsGiveEqualNumbers) {
 
 TEST(RandomStream, EveryPartMatters) {
   const torch::Tensor a = Draw(RandomStream(7, "noise", {1, 2}));
-  for (const auto& other : {RandomStream(8, "noise", {1, 2}), RandomStream(7, "order", {1, 2}),
-                            RandomStream(7, "noise", {2, 1}), RandomStream(7, "noise", {1}),
-                            RandomStream(7, "noise", {1, 2, 0})}) {
+  for (const auto& other :
+       {RandomStream(8, "noise", {1, 2}), RandomStream(7, "order", {1, 2}), RandomStream(7, "noise", {2, 1}),
+        RandomStream(7, "noise", {1}), RandomStream(7, "noise", {1, 2, 0})}) {
     EXPECT_FALSE(torch::equal(a, Draw(other)));
   }
 }

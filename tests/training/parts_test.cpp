@@ -12,6 +12,7 @@
 #include "genvinci/training/frequency_baseline.h"
 #include "genvinci/training/image_data.h"
 #include "genvinci/training/image_grid.h"
+#include "genvinci/training/loss_scale.h"
 #include "genvinci/training/lr_schedule.h"
 #include "genvinci/training/masking.h"
 #include "genvinci/training/pretrain_data.h"
@@ -88,14 +89,39 @@ TEST(BatchOrder, GroupsByLength) {
   }
 }
 
+using Lists = std::vector<std::vector<int32_t>>;
+
+MaskedBatch Masked(const Lists& lists, const MaskingOptions& options, const std::vector<int64_t>& items) {
+  std::vector<const std::vector<int32_t>*> chosen;
+  for (const int64_t item : items) chosen.push_back(&lists[static_cast<size_t>(item)]);
+  ItemDraws draws({1, 0}, items);
+  return MaskTokens(chosen, options, draws);
+}
+
+MaskedBatch Masked(const Lists& lists, const MaskingOptions& options) {
+  std::vector<int64_t> items;
+  for (size_t i = 0; i < lists.size(); ++i) items.push_back(static_cast<int64_t>(i));
+  return Masked(lists, options, items);
+}
+
+Lists RandomLists(int64_t count, int64_t length, int64_t first, int64_t last) {
+  Lists lists;
+  for (const torch::Tensor& row : torch::randint(first, last, {count, length}, torch::kInt32).unbind(0))
+    lists.emplace_back(row.data_ptr<int32_t>(), row.data_ptr<int32_t>() + length);
+  return lists;
+}
+
 TEST(MaskTokens, FollowsTheShares) {
-  torch::Tensor tokens_BL = torch::randint(2, 1000, {100, 400}, torch::kInt64);
-  tokens_BL.narrow(1, 300, 100).fill_(0);
-  const MaskedBatch batch = MaskTokens(tokens_BL, 0.15, 2, 1000, RandomStream(1, "test"));
+  Lists lists = RandomLists(100, 300, 2, 1000);
+  lists[0].resize(400, 7);  // so that the others are padded
+  std::vector<const std::vector<int32_t>*> pointers;
+  for (const auto& list : lists) pointers.push_back(&list);
+  const torch::Tensor tokens_BL = PadTokenLists(pointers);
+  const MaskedBatch batch = Masked(lists, {0.15, 2, 1000});
   const auto count = [](const torch::Tensor& t) { return t.sum().item<double>(); };
   const double chosen = count(batch.chosen_BL);
-  EXPECT_NEAR(chosen / 30000, 0.15, 0.01);
-  EXPECT_EQ(count(batch.chosen_BL.narrow(1, 300, 100)), 0);
+  EXPECT_NEAR(chosen / 30100, 0.15, 0.01);
+  EXPECT_EQ(count(batch.chosen_BL.slice(0, 1).narrow(1, 300, 100)), 0);
   const torch::Tensor seen_N = batch.tokens_BL.masked_select(batch.chosen_BL);
   EXPECT_NEAR(count(seen_N == 1) / chosen, 0.8, 0.02);
   EXPECT_NEAR(count(seen_N == batch.labels_N) / chosen, 0.1, 0.02);
@@ -103,8 +129,19 @@ TEST(MaskTokens, FollowsTheShares) {
   EXPECT_TRUE(batch.labels_N.equal(tokens_BL.masked_select(batch.chosen_BL)));
   EXPECT_TRUE(batch.tokens_BL.masked_select(~batch.chosen_BL).equal(tokens_BL.masked_select(~batch.chosen_BL)));
   EXPECT_TRUE((seen_N > 0).all().item<bool>());
+  EXPECT_LT(seen_N.max().item<int64_t>(), 1000);
   const torch::Tensor ranks_BL = torch::arange(400).expand({100, 400});
   EXPECT_TRUE(batch.ranks_N.equal(ranks_BL.masked_select(batch.chosen_BL)));
+}
+
+// However a batch is put together, and whatever it is padded to.
+TEST(MaskTokens, OfAProfileAreTheSameInAnyBatch) {
+  Lists lists = RandomLists(6, 40, 2, 1000);
+  lists[4].resize(80, 9);
+  const MaskedBatch all = Masked(lists, {0.15, 2, 1000}), some = Masked(lists, {0.15, 2, 1000}, {5, 2});
+  EXPECT_TRUE(some.tokens_BL[0].equal(all.tokens_BL[5].slice(0, 0, 40)));
+  EXPECT_TRUE(some.tokens_BL[1].equal(all.tokens_BL[2].slice(0, 0, 40)));
+  EXPECT_FALSE(Masked(lists, {0.15, 2, 1000}, {2}).tokens_BL.equal(Masked({lists[2]}, {0.15, 2, 1000}).tokens_BL));
 }
 
 TEST(TokenFolders, OfAnotherGeneformerAreRefused) {
@@ -120,10 +157,12 @@ TEST(TokenFolders, OfAnotherGeneformerAreRefused) {
 
 // Geneformer V2's <cls> and <eos> are neither hidden nor put in place of a gene.
 TEST(MaskTokens, LeavesTheFrameAlone) {
-  torch::Tensor tokens_BL = torch::randint(4, 10, {50, 40}, torch::kInt64);
-  tokens_BL.select(1, 0).fill_(2);
-  tokens_BL.select(1, 39).fill_(3);
-  const MaskedBatch batch = MaskTokens(tokens_BL, 0.9, 4, 10, RandomStream(1, "test"));
+  Lists lists = RandomLists(50, 40, 4, 10);
+  for (auto& list : lists) {
+    list.front() = 2;
+    list.back() = 3;
+  }
+  const MaskedBatch batch = Masked(lists, {0.9, 4, 10});
   EXPECT_TRUE(batch.tokens_BL.select(1, 0).eq(2).all().item<bool>());
   EXPECT_TRUE(batch.tokens_BL.select(1, 39).eq(3).all().item<bool>());
   const torch::Tensor inner = batch.tokens_BL.narrow(1, 1, 38);
@@ -131,11 +170,28 @@ TEST(MaskTokens, LeavesTheFrameAlone) {
   EXPECT_GT(batch.labels_N.numel(), 0.8 * 50 * 38);
 }
 
-TEST(MaskTokens, ChoosesOneAtLeast) {
-  const std::vector<int32_t> one = {7};
-  const MaskedBatch batch = MaskTokens(PadTokenLists({&one, &one}), 1e-9, 2, 10, RandomStream(1, "test"));
-  EXPECT_EQ(batch.labels_N.numel(), 1);
+TEST(MaskTokens, ChoosesOneAtLeastOfEachProfile) {
+  const MaskedBatch batch = Masked({{7}, {8, 9}}, {1e-9, 2, 10});
+  EXPECT_EQ(batch.labels_N.numel(), 2);
   EXPECT_EQ(batch.labels_N[0].item<int64_t>(), 7);
+}
+
+TEST(LossScale, HalvesAndGrows) {
+  LossScale scale(/*enabled=*/true);
+  EXPECT_EQ(scale.scale(), 65536);
+  EXPECT_TRUE(scale.Update(false));
+  EXPECT_EQ(scale.scale(), 32768);
+  for (int i = 0; i < 1999; ++i) scale.Update(true);
+  EXPECT_EQ(scale.scale(), 32768);
+  LossScale resumed(/*enabled=*/true);
+  resumed.Load(scale.State());
+  resumed.Update(true);
+  EXPECT_EQ(resumed.scale(), 65536);
+  for (int i = 0; i < 24; ++i) EXPECT_TRUE(resumed.Update(false));
+  EXPECT_FALSE(resumed.Update(false));
+  LossScale off(/*enabled=*/false);
+  EXPECT_TRUE(off.Update(false));
+  EXPECT_EQ(off.scale(), 1);
 }
 
 // By hand: 5 of 8 tokens are 2; with one count added to each of 4 tokens, p(2) = 6 / 12.

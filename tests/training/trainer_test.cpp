@@ -31,12 +31,12 @@ class ToyTask : public TrainingTask {
   NamedTensors State() override { return StateOf(*layer_, "toy"); }
   void Load(const SafetensorsFile& file, const fs::path& path) override { LoadState(*layer_, "toy", file, path); }
   Json Describe() const override { return {{"toy", 1}}; }
-  StepLoss Loss(const std::vector<int64_t>& items, torch::Generator generator) override {
+  StepLoss Loss(const std::vector<int64_t>& items, const DrawKey& key) override {
+    ItemDraws draws(key, items);
     if (before_loss) before_loss(++calls_);
     seen.insert(seen.end(), items.begin(), items.end());
     const torch::Tensor x = data_.index_select(0, torch::tensor(items));
-    const torch::Tensor noisy =
-        noise == 0 ? x : torch::dropout(x, 0.3, /*train=*/true) + noise * torch::randn(x.sizes(), generator);
+    const torch::Tensor noisy = noise == 0 ? x : torch::dropout(x, 0.3, /*train=*/true) + noise * draws.Normal({4});
     const torch::Tensor loss = (layer_->forward(noisy) - x).square().mean();
     return {loss * factor, {{"part", loss.detach()}}};
   }
@@ -84,8 +84,9 @@ class TrainerTest : public testing::Test {
     PretrainOptions all;
     all.training = options;
     const RunIdentity identity{"pretrain", "mlm", "toy", ToJson(all), {{"dataset_fingerprint", "x"}}};
-    TrainingRun run = OpenTrainingRun(identity, common, options);
-    return Trainer(task, run, identity, common, options).Run();
+    RankGroup alone;
+    TrainingRun run = OpenTrainingRun(identity, common, options, alone);
+    return Trainer(task, run, identity, common, options, alone).Run();
   }
 
   std::map<int64_t, double> Losses(const std::string& name) {
@@ -198,6 +199,99 @@ TEST_F(TrainerTest, SavesWhenASignalCame) {
   ToyTask whole;
   Train(whole, "straight", Options());
   EXPECT_TRUE(rest.State()[0].second.equal(whole.State()[0].second));
+}
+
+// After any batch of a step: what it has summed up so far is kept.
+TEST_F(TrainerTest, CutAmidAStepGivesTheSameBits) {
+  InstallSignalHandlers();
+  TrainingOptions options = Options();
+  options.batch_size = 2;
+  options.accumulate = 3;  // of 5 batches an epoch: steps of 3 and 2
+  options.max_steps = 6;
+  options.log_steps = 4;  // a row's mean spans several processes
+  ToyTask whole;
+  Train(whole, "straight", options);
+  for (int cut = 1; cut <= 14; ++cut) {
+    const std::string name = "cut" + std::to_string(cut);
+    ToyTask task;
+    task.before_loss = [&](int call) {
+      if (call == cut) std::raise(SIGTERM);
+    };
+    EXPECT_THROW(Train(task, name, options), Interrupted);
+    EXPECT_EQ(task.seen.size(), static_cast<size_t>(2 * cut));
+    ClearStopSignal();
+    ToyTask rest;
+    TrainingOptions again = options;
+    again.resume = "auto";
+    Train(rest, name, again);
+    EXPECT_EQ(rest.seen.size() + task.seen.size(), whole.seen.size());
+    EXPECT_EQ(Losses(name), Losses("straight"));
+    for (const char* file : {"model.safetensors", "ema.safetensors", "optimizer.safetensors"})
+      EXPECT_EQ(Slurp(Checkpoint::Open(folder_ / name, "latest").path() / file),
+                Slurp(Checkpoint::Open(folder_ / "straight", "latest").path() / file))
+          << file << " cut after batch " << cut;
+  }
+}
+
+TEST_F(TrainerTest, KeepsSoManyCheckpoints) {
+  ToyTask task;
+  TrainingOptions options = Options();
+  options.save_steps = 1;
+  options.eval_steps = 12;
+  options.keep_last = 4;
+  Train(task, "run", options);
+  int64_t count = 0;
+  for (const auto& entry : fs::directory_iterator(folder_ / "run/checkpoints")) count += entry.is_directory();
+  EXPECT_EQ(count, 4);
+}
+
+TEST_F(TrainerTest, AveragesOnTheHostAreTheSame) {
+  ToyTask here, host;
+  TrainingOptions options = Options();
+  Train(here, "here", options);
+  options.ema_device = "host";
+  Train(host, "host", options);
+  EXPECT_EQ(Slurp(Checkpoint::Open(folder_ / "here", "latest").path() / "ema.safetensors"),
+            Slurp(Checkpoint::Open(folder_ / "host", "latest").path() / "ema.safetensors"));
+}
+
+TEST_F(TrainerTest, HalfPrecisionLearnsToo) {
+  for (const char* precision : {"bf16", "fp16"}) {
+    ToyTask task;
+    TrainingOptions options = Options();
+    options.max_steps = 60;
+    options.precision = precision;
+    Train(task, precision, options);
+    const auto losses = Losses(precision);
+    EXPECT_LT(losses.at(60), 0.5 * losses.at(1)) << precision;
+    EXPECT_EQ(task.State()[0].second.scalar_type(), torch::kFloat32);
+  }
+}
+
+// In fp16 an overflow leaves the update out and halves the scale; it is an error when it does not end.
+TEST_F(TrainerTest, OverflowInHalfPrecisionIsSkipped) {
+  ToyTask task;
+  TrainingOptions options = Options();
+  options.precision = "fp16";
+  torch::Tensor before, after;
+  task.before_loss = [&](int call) {
+    task.factor = call == 5 ? 1e38 : 1;
+    if (call == 5) before = task.State()[0].second.detach().clone();
+    if (call == 6) after = task.State()[0].second.detach().clone();
+  };
+  Train(task, "once", options);
+  EXPECT_TRUE(before.equal(after));
+  const Json state = Checkpoint::Open(folder_ / "once", "latest").Json("state");
+  // Halved for this step and before, for the first: 65,536 is too much for this network.
+  EXPECT_EQ(state["loss_scale"]["scale"], Json(16384.0));
+  EXPECT_EQ(state["loss_scale"]["good"], Json(7));
+
+  ToyTask lost;
+  lost.factor = 1e38;
+  options.max_steps = 100;
+  options.eval_steps = options.save_steps = 100;
+  const Error error = CatchError("TRAIN_NOT_FINITE", [&] { Train(lost, "always", options); });
+  EXPECT_NE(std::string(error.what()).find("25 updates in a row"), std::string::npos) << error.what();
 }
 
 TEST_F(TrainerTest, RefusesToGoOnWithOtherOptions) {

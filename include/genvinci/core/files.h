@@ -38,18 +38,23 @@ void ReadBlocks(const fs::path& path, const std::function<void(std::string_view)
 void MakeFolder(const fs::path& path);
 
 // A folder that appears whole or not at all: fill path(), then Commit() fsyncs its files and renames it to `target`.
-// Not committed: removed by the destructor. OverwriteError (OUTPUT_EXISTS) when `target` is there and not empty.
+// Not committed: removed by the destructor. OverwriteError (OUTPUT_EXISTS) when `target` is there and not empty, unless
+// it `may_exist`.
 class StagedFolder {
  public:
-  explicit StagedFolder(fs::path target);
+  explicit StagedFolder(fs::path target, bool may_exist = false);
   ~StagedFolder();
   StagedFolder(const StagedFolder&) = delete;
   StagedFolder& operator=(const StagedFolder&) = delete;
 
   const fs::path& path() const { return staged_; }
   void Commit();
+  // Takes the place of what is at `target`, which is removed after; where the file system can, in one step, so that the
+  // one or the other is there at any time.
+  void CommitInPlace();
 
  private:
+  void SyncStaged() const;
   fs::path target_, staged_;
   bool committed_ = false;
 };

@@ -37,6 +37,8 @@ class RunFolder {
   static RunFolder Create(const std::string& dataset, const std::string& kind, const std::string& output);
   // An existing run, to be resumed.
   static RunFolder Reopen(const fs::path& path);
+  // The same run from another process that only logs, to log.<name>.txt: no lock is taken.
+  static RunFolder Follow(const fs::path& path, const std::string& name);
 
   RunFolder(RunFolder&&) noexcept;
   RunFolder& operator=(RunFolder&&) = delete;
@@ -50,7 +52,7 @@ class RunFolder {
   void AppendMetrics(const Json& row);
 
  private:
-  explicit RunFolder(fs::path path);
+  RunFolder(fs::path path, int lock);
   fs::path path_;
   int lock_ = -1;
 };

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "genvinci/diffusion/noise_schedule.h"
+#include "genvinci/tensor/item_draws.h"
 
 namespace genvinci {
 
@@ -13,9 +14,9 @@ class Objective {
   // ConfigError DIFFUSION_OBJECTIVE for another name, DIFFUSION_MIN_SNR for a min_snr_gamma with a flow.
   Objective(const DiffusionConfig& config, NoiseSchedule schedule);
 
-  // Training times of `batch` observations: int64, each of the schedule's equally likely; of a flow floating,
+  // Training times, one an item: int64, each of the schedule's equally likely; of a flow floating,
   // logit-normal (Esser et al. 2024, section 3.1, mean 0 and deviation 1). On the CPU.
-  torch::Tensor DrawTimesteps(int64_t batch, torch::Generator generator) const;
+  torch::Tensor DrawTimesteps(ItemDraws& draws) const;
   // The time that is a share (0 to 1) of the way from clean to noisiest, for evaluation at fixed times: (B) of
   // shares_B.
   torch::Tensor TimestepsAt(const torch::Tensor& shares_B) const;

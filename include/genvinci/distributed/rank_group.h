@@ -46,6 +46,8 @@ class RankGroup {
   Json Broadcast(const Json& json);
   // (W, ...): each rank's, which all have one shape.
   torch::Tensor Gather(const torch::Tensor& values);
+  // (N, ...): the rows of all ranks, those of rank 0 first; each may have any number of them.
+  torch::Tensor GatherRows(const torch::Tensor& rows);
 
   // A sum that goes on while this rank computes; `values` must live and stay alone until Wait.
   class Pending {

@@ -5,11 +5,13 @@
 #include "genvinci/core/options.h"
 #include "genvinci/core/run_folder.h"
 #include "genvinci/diffusion/diffusion_options.h"
+#include "genvinci/launch/rank_options.h"
 
 namespace genvinci {
 
 struct GenerateOptions {
   CommonOptions common;
+  RankOptions ranks;
   std::string dataset;
   std::string checkpoint;
   int64_t img_size = 256;
@@ -31,6 +33,7 @@ struct GenerateOptions {
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("common", common, "");
+    v("ranks", ranks, "ranks");
     v("dataset", dataset, "dataset folder or name");
     v("checkpoint", checkpoint,
       "fine-tuning run (folder or timestamp), one of its checkpoints, or GenVinci's own (checkpoint_<n>.pth)");
@@ -42,7 +45,7 @@ struct GenerateOptions {
     v("val", val, "of the validation part");
     v("test", test, "of the test part (the default)");
     v("num_samples", num_samples, "images a profile", Range{1, 1e6});
-    v("batch_size", batch_size, "images drawn at once", Range{1, 1e6});
+    v("batch_size", batch_size, "images drawn at once on each device", Range{1, 1e6});
     v("limit", limit, "only the first so many observations (0: all)", Range{0, 1e12});
     v("sampling", sampling, "sampler");
     v("vector", vector, "vectors to draw from, obsm:NAME or a .npy file (default: as in training)");

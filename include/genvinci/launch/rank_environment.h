@@ -27,6 +27,7 @@ struct RankEnvironment {
   int listen_descriptor = -1;    // kOwn, rank 0: the store's socket, already bound
   int status_descriptor = -1;    // kOwn: the launcher's RankStatus
   int restart = 0;               // how often the launcher has started the ranks again
+  std::string run = "";          // kOwn, after a restart: the run's folder
 
   bool is_main() const { return rank == 0; }
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "genvinci/models/model_options.h"
+#include "genvinci/nn/checkpointed_layers.h"
 
 namespace genvinci {
 
@@ -14,7 +15,7 @@ class BertLayerImpl;
 // BERT, post-norm, ReLU, learned absolute positions, type vocabulary 2 (all zero), LayerNorm eps 1e-12, tied decoder.
 // Parameters are called as in Hugging Face's BertForMaskedLM (bert.embeddings.word_embeddings.weight, ...,
 // cls.predictions.bias), less the decoder's, which is the word embedding.
-class GeneTransformerImpl : public torch::nn::Module {
+class GeneTransformerImpl : public torch::nn::Module, public CheckpointedLayers {
  public:
   explicit GeneTransformerImpl(const GeneTransformerConfig& config);
 

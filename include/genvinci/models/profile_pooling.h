@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include "genvinci/nn/sync_batch_norm.h"
+
 namespace genvinci {
 
 // Zero mean and unit variance over profiles, of each value. What all profiles share is many times what tells them
@@ -13,7 +15,7 @@ class StandardiseImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& values_BF);
 
  private:
-  torch::nn::BatchNorm1d statistics_{nullptr};
+  SyncBatchNorm statistics_{nullptr};
 };
 TORCH_MODULE(Standardise);
 

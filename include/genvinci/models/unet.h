@@ -6,14 +6,16 @@
 #include <vector>
 
 #include "genvinci/models/model_options.h"
+#include "genvinci/nn/checkpointed_layers.h"
 
 namespace genvinci {
 
 class UNetStageImpl;
+struct StageInput;
 
 // Stable Diffusion 1.5's UNet with configurable widths and, before it, an optional space-to-depth. Parameters are
 // called as in CompVis's checkpoints (time_embed.0.weight, input_blocks.1.0.in_layers.0.weight, ..., out.2.bias).
-class UNetImpl : public torch::nn::Module {
+class UNetImpl : public torch::nn::Module, public CheckpointedLayers {
  public:
   explicit UNetImpl(const UNetConfig& config);
 
@@ -29,6 +31,8 @@ class UNetImpl : public torch::nn::Module {
   void AddInput(std::vector<int64_t>& skip_channels);
   int64_t AddOutput(std::vector<int64_t> skip_channels, int64_t channels);
   bool HasAttention(size_t level) const;
+  torch::Tensor RunStage(const std::shared_ptr<UNetStageImpl>& stage, const torch::Tensor& x_BCHW,
+                         const StageInput& input) const;
 
   UNetConfig config_;
   torch::nn::Linear time_in_{nullptr}, time_out_{nullptr};

@@ -21,9 +21,9 @@ class ConditionFeed {
                 const std::vector<std::vector<int32_t>>& tokens, bool transformer_is_frozen);
 
   // `items`: positions in `observations`.
-  Condition Read(const std::vector<int64_t>& items) { return ReadDropped(items, 0, {}); }
+  Condition Read(const std::vector<int64_t>& items);
   // The same with a share of each profile's tokens left out.
-  Condition ReadDropped(const std::vector<int64_t>& items, double gene_dropout, torch::Generator generator);
+  Condition ReadDropped(const std::vector<int64_t>& items, double gene_dropout, ItemDraws& draws);
 
  private:
   Pipeline pipeline_;

@@ -9,10 +9,11 @@
 namespace genvinci {
 
 // Exponential moving average of parameters, with a warm-up: the decay of update n (from 0) is
-// min(decay, (1 + n) / (10 + n)). A decay of 0 means none: nothing is kept.
+// min(decay, (1 + n) / (10 + n)). A decay of 0 means none: nothing is kept. The averages lie where the parameters do,
+// or in the host's memory, where each update copies the parameters to.
 class Ema {
  public:
-  Ema(const NamedTensors& parameters, double decay);
+  Ema(const NamedTensors& parameters, double decay, bool on_host = false);
 
   bool enabled() const { return decay_ > 0; }
   void Update(int64_t n);
@@ -35,6 +36,7 @@ class Ema {
   void Swap();
 
   double decay_;
+  bool on_host_;
   std::vector<std::string> names_;
   std::vector<torch::Tensor> parameters_, averages_;
 };

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "genvinci/core/json.h"
+#include "genvinci/distributed/rank_group.h"
 
 namespace genvinci {
 
@@ -21,6 +22,8 @@ class FrequencyBaseline {
   // the mean -log p, and the share of tokens that are the likeliest one.
   Json Result() const;
   void Reset();
+  // What all ranks have added.
+  void Reduce(RankGroup& ranks);
   // log p of each token over all ranks, (vocabulary).
   const torch::Tensor& log_frequency_V() const { return log_p_V_; }
 

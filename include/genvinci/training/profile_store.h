@@ -6,6 +6,7 @@
 
 #include "genvinci/models/conditioner.h"
 #include "genvinci/models/gene_transformer.h"
+#include "genvinci/tensor/item_draws.h"
 
 namespace genvinci {
 
@@ -27,7 +28,7 @@ class ProfileStore {
   EncodedProfiles Encode(const std::vector<int64_t>& items);
   // The same with a share of each profile's tokens left out; one stays at least. Before the transformer, or, when it
   // is frozen, after it: tokens_BL then lacks them.
-  EncodedProfiles EncodeDropped(const std::vector<int64_t>& items, double share, torch::Generator generator);
+  EncodedProfiles EncodeDropped(const std::vector<int64_t>& items, double share, ItemDraws& draws);
 
  private:
   torch::Tensor Tokens(const std::vector<int64_t>& items);

@@ -6,53 +6,69 @@
 #include <memory>
 #include <optional>
 
-#include "genvinci/core/progress.h"
-#include "genvinci/io/events.h"
+#include "genvinci/checkpoint/background_writer.h"
+#include "genvinci/distributed/gradient_reducer.h"
 #include "genvinci/training/adamw.h"
 #include "genvinci/training/ema.h"
+#include "genvinci/training/loss_scale.h"
+#include "genvinci/training/stop_vote.h"
+#include "genvinci/training/training_log.h"
+#include "genvinci/training/training_order.h"
 #include "genvinci/training/training_run.h"
 #include "genvinci/training/training_task.h"
 
 namespace genvinci {
 
-// The training loop: AdamW, schedule, averaged weights, checkpoints, evaluation, logs.
+// The training loop: AdamW, schedule, averaged weights, checkpoints, evaluation, logs; on one rank or many, which all
+// make the same calls and of which the main one writes.
 //
-// All randomness of a step is derived from (seed, step), so the step number, the optimizer and the averages are the
-// whole state: a run that is cut at any step and resumed gives the same bits as one that is not.
+// All randomness is derived from (seed, epoch, item), and that of layers' drop-out from (seed, step, rank), so that the
+// counters, the optimizer and the averages are the whole state: a run that is cut anywhere and resumed gives the same
+// bits as one that is not.
 class Trainer {
  public:
   // Goes on from the run's checkpoint where there is one.
   Trainer(TrainingTask& task, TrainingRun& run, const RunIdentity& identity, const CommonOptions& common,
-          const TrainingOptions& options);
+          const TrainingOptions& options, RankGroup& ranks);
 
   // To the end, or to max_minutes (one step at least). Returns {"run", "kind", "step", "finished", "best_step",
-  // "metrics" (of the best), ...}. A signal: saves, then throws Interrupted. NaN or Inf in loss or gradients:
-  // NotFiniteError (TRAIN_NOT_FINITE) naming step and items, before the update; nothing is saved.
+  // "metrics" (of the best), ...}. A signal: saves, amid the batches of a step too, then throws Interrupted. NaN or Inf
+  // in loss or gradients: NotFiniteError (TRAIN_NOT_FINITE) naming step and items, before the update; nothing is saved.
+  // In fp16 such an update is left out, until there are too many.
   Json Run();
 
  private:
   struct Step {
-    Batches batches;  // one for each of `accumulate`
-    int64_t samples = 0;
-    double lr = 0, loss = 0, gradient_norm = 0;
-    std::vector<std::pair<std::string, double>> parts;
+    TrainingOrder::Step order;
+    StepNumbers numbers;  // this rank's share, until they are reduced
+    double weight = 0;    // of all batches and ranks
+    size_t batches_done = 0;
+    bool is_finite = true;
   };
 
   Step Fetch();
   void ForwardBackward(Step& step);
+  void RunBatch(Step& step, size_t batch);
+  void Reduce(Step& step);
   void Update(Step& step);
-  void LogStep(const Step& step);
   void AfterStep();
   bool Evaluate();  // true: the best so far
-  void Save(bool best);
+  void TakeEvaluation(const Json& evaluation);
+  void Save(bool best, const Step* partial = nullptr);
+  [[noreturn]] void Stop(int signal, const Step* partial = nullptr);
   void Resume(const Checkpoint& checkpoint);
+  void ResumePartial(const Checkpoint& checkpoint, const Json& state);
 
+  double WeightOf(const TrainingOrder::Step& order);
+  NamedTensors PartialGradients() const;
+  Json GatherPartial(const Step& step);
+  void RequireRanksAgree();
   [[noreturn]] void NotFinite(const Step& step, std::string_view what) const;
   bool IsDue(int64_t every) const;
   bool TimeIsUp() const;
   bool IsFinished() const;  // at the end, or out of patience
   double Seconds() const;
-  int64_t EpochOf(int64_t step) const { return step / steps_per_epoch_; }
+  double Epoch() const;
   Json State() const;
   Json Result() const;
 
@@ -60,24 +76,25 @@ class Trainer {
   TrainingRun& run_;
   RunIdentity identity_;
   TrainingOptions options_;
+  RankGroup& ranks_;
   int64_t seed_;
+  TrainingOrder order_;
   AdamW optimizer_;
+  GradientReducer reducer_;
   Ema ema_;
-  EventWriter events_;
-  std::unique_ptr<Progress> progress_;
+  LossScale scale_;
+  StopVote vote_;
+  BackgroundWriter writer_;
+  std::unique_ptr<TrainingLog> log_;  // the main rank's
 
-  int64_t steps_per_epoch_ = 0, total_steps_ = 0;
+  int64_t total_steps_ = 0;
   int64_t step_ = 0, samples_ = 0, saved_step_ = -1, evaluated_step_ = -1, since_best_ = 0;
-  int64_t epoch_of_batches_ = -1;
-  Batches batches_;
-  Json last_metrics_, best_;   // best_: {"step", "metrics"}
-  double seconds_before_ = 0;  // of the run's earlier processes
+  TrainingOrder::Position position_;
+  StopVote::Result asked_;
+  std::optional<Step> resumed_;  // cut amid its batches
+  Json last_metrics_, best_;     // best_: {"step", "metrics"}
+  double seconds_before_ = 0;    // of the run's earlier processes
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-
-  // Since the last logged step.
-  double window_loss_ = 0;
-  std::vector<std::pair<std::string, double>> window_parts_;
-  int64_t window_ = 0;
 };
 
 }  // namespace genvinci

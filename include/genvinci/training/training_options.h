@@ -7,6 +7,7 @@
 #include "genvinci/core/options.h"
 #include "genvinci/core/run_folder.h"
 #include "genvinci/diffusion/diffusion_options.h"
+#include "genvinci/launch/rank_options.h"
 #include "genvinci/models/model_options.h"
 
 namespace genvinci {
@@ -29,14 +30,20 @@ struct TrainingOptions {
   int64_t eval_steps = 0;
   int64_t log_steps = 20;
   int64_t patience = 0;
+  std::string precision = "fp32";
+  bool gradient_checkpointing = false;
+  std::string ema_device = "device";
+  bool zero = false;
+  int64_t keep_last = 2;
   std::string resume;
+  bool allow_inexact_resume = false;
 
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("epochs", epochs, "passes over the training part (0: by max_steps)", Range{0, 1e9});
     v("max_steps", max_steps, "optimizer steps (0: by epochs)", Range{0, 1e12});
     v("max_minutes", max_minutes, "stop after this time (schedules still count steps); 0: no limit", Range{0, 1e9});
-    v("batch_size", batch_size, "observations a step", Range{1, 1e6});
+    v("batch_size", batch_size, "observations a step on each device", Range{1, 1e6});
     v("lr", lr, "learning rate", Range{1e-12, 10});
     v("weight_decay", weight_decay, "AdamW's weight decay", Range{0, 10});
     v("beta2", beta2, "AdamW's decay of squared gradients", Range{0, 0.999999});
@@ -49,7 +56,16 @@ struct TrainingOptions {
     v("eval_steps", eval_steps, "evaluate every so many steps (0: each epoch)", Range{0, 1e12});
     v("log_steps", log_steps, "log every so many steps", Range{1, 1e9});
     v("patience", patience, "stop after so many evaluations without a better one, 0 = never", Range{0, 1e9});
+    v("precision", precision, "of the forward pass; weights and their update stay float32",
+      Choices{{"fp32", "bf16", "fp16"}});
+    v("gradient_checkpointing", gradient_checkpointing,
+      "keep the activations of whole blocks only and compute the rest again: less memory, a third more time");
+    v("ema_device", ema_device, "where the averaged weights lie", Choices{{"device", "host"}});
+    v("zero", zero, "each rank keeps its share of the optimizer's state alone (ZeRO stage 1)");
+    v("keep_last", keep_last, "checkpoints that are kept besides the best one", Range{1, 1e6});
     v("resume", resume, "auto, or a run to go on with");
+    v("allow_inexact_resume", allow_inexact_resume,
+      "go on with other options, data or number of ranks too, where the numbers then differ");
   }
 };
 
@@ -61,6 +77,7 @@ struct PretrainOptions {
   std::string model = "small";
   GeneTransformerConfig transformer;
   TrainingOptions training;
+  RankOptions ranks;
   std::string vocabulary;
   double mask_probability = 0.15;
   std::optional<double> dropout;
@@ -74,6 +91,7 @@ struct PretrainOptions {
     v("model", model, "model size", Choices{kModelSizes});
     v("transformer", transformer, "gene transformer");
     v("training", training, "training");
+    v("ranks", ranks, "ranks");
     v("vocabulary", vocabulary, "Geneformer's pickles (folder) or JSON; default: the built-in V1 table");
     v("mask_probability", mask_probability, "share of tokens that are masked", Range{0.001, 0.9});
     v("dropout", dropout, "drop-out of the transformer", Range{0, 0.99});
@@ -87,6 +105,7 @@ struct AutoencoderOptions {
   int64_t img_size = 0;
   AutoencoderConfig autoencoder;
   TrainingOptions training;
+  RankOptions ranks;
   double kl_weight = 1e-6;
   double l1_weight = 1;
   double l2_weight = 1;
@@ -100,6 +119,7 @@ struct AutoencoderOptions {
     v("img_size", img_size, "px of the images (0: as stored)", Range{0, 65536});
     v("autoencoder", autoencoder, "autoencoder");
     v("training", training, "training");
+    v("ranks", ranks, "ranks");
     v("kl_weight", kl_weight, "weight of the KL term", Range{0, 1e3});
     v("l1_weight", l1_weight, "weight of the absolute error", Range{0, 1e3});
     v("l2_weight", l2_weight, "weight of the squared error", Range{0, 1e3});
@@ -157,6 +177,7 @@ struct FinetuneOptions {
   DiffusionConfig diffusion;
   SamplerOptions sampling;
   TrainingOptions training;
+  RankOptions ranks;
   std::string vocabulary;
   double condition_dropout = 0.1;
   double second_dropout = 0.1;
@@ -196,6 +217,7 @@ struct FinetuneOptions {
     v("diffusion", diffusion, "noise process and objective");
     v("sampling", sampling, "how sample grids are drawn");
     v("training", training, "training");
+    v("ranks", ranks, "ranks");
     v("vocabulary", vocabulary, "Geneformer's pickles (folder) or JSON; default: that of the pretraining run");
     v("condition_dropout", condition_dropout, "share of profiles replaced by the null condition", Range{0, 1});
     v("second_dropout", second_dropout, "the same of neighbours and second vector together", Range{0, 1});

@@ -5,6 +5,7 @@
 
 #include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/run_folder.h"
+#include "genvinci/distributed/rank_group.h"
 #include "genvinci/training/training_options.h"
 
 namespace genvinci {
@@ -19,12 +20,16 @@ struct RunIdentity {
 struct TrainingRun {
   RunFolder folder;
   std::optional<Checkpoint> checkpoint;  // to go on from
+  bool is_inexact = false;               // it is of other options, data or ranks
 };
 
 // A new run, or the one that `training.resume` names: "auto" takes `common.output`, else the latest unfinished run of
-// this dataset and kind, and starts a new one (saying so) when there is none. run.json is written. ConfigError
-// (RESUME_OPTIONS) names the options and facts that differ from those of the run; what decides no number (max_minutes,
-// how often is saved, device, ...) may differ. MissingFileError RUN_MISSING, CKPT_MISSING.
-TrainingRun OpenTrainingRun(const RunIdentity& identity, const CommonOptions& common, const TrainingOptions& training);
+// this dataset and kind, and starts a new one (saying so) when there is none; so does a start that a launcher repeats.
+// run.json is written. ConfigError (RESUME_OPTIONS) names the options, facts and number of ranks that differ from those
+// of the run, unless `training.allow_inexact_resume`, which only warns; what decides no number (max_minutes, how often
+// is saved, device, ...) may differ. Every rank opens the run; the main one chooses, locks and writes it, the others
+// log into log.rank<r>.txt there. MissingFileError RUN_MISSING, CKPT_MISSING.
+TrainingRun OpenTrainingRun(const RunIdentity& identity, const CommonOptions& common, const TrainingOptions& training,
+                            RankGroup& ranks);
 
 }  // namespace genvinci

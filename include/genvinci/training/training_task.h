@@ -10,12 +10,13 @@
 #include "genvinci/core/json.h"
 #include "genvinci/genes/vocabulary.h"
 #include "genvinci/tensor/convert.h"
+#include "genvinci/tensor/item_draws.h"
 #include "genvinci/training/batch_order.h"
 
 namespace genvinci {
 
 struct StepLoss {
-  torch::Tensor loss;                                        // scalar, the batch's mean
+  torch::Tensor loss;                                        // scalar, the mean over what the batch weighs
   std::vector<std::pair<std::string, torch::Tensor>> parts;  // scalars, for the log
 };
 
@@ -42,15 +43,22 @@ class TrainingTask {
   virtual Json Describe() const = 0;
   virtual const Vocabulary* vocabulary() const { return nullptr; }
 
-  // Must give equally many batches in every epoch.
+  // Must give equally many batches in every epoch; `batch_size` is that of all ranks together.
   virtual Batches EpochBatches(int64_t batch_size, int64_t seed, int64_t epoch) const {
     return ShuffledBatches(size(), batch_size, seed, epoch);
   }
-  // All randomness comes from `generator` and torch's default one (drop-out), which are set for each batch.
-  virtual StepLoss Loss(const std::vector<int64_t>& items, torch::Generator generator) = 0;
-  // With the averaged weights in place, in evaluation mode, without gradients. Nothing where there is no val part.
+  // All randomness comes from ItemDraws(key, items) and, in drop-out, from torch's default generator, which is set for
+  // each batch.
+  virtual StepLoss Loss(const std::vector<int64_t>& items, const DrawKey& key) = 0;
+  // Over how much Loss takes the mean; a step's gradient is that of the mean over all its batches and ranks.
+  virtual bool WeighsItemsAlike() const { return true; }
+  virtual double Weight(const std::vector<int64_t>& items, const DrawKey&) const {
+    return static_cast<double>(items.size());
+  }
+  // On every rank, with the averaged weights in place, in evaluation mode, without gradients. Nothing where there is no
+  // val part.
   virtual std::optional<Evaluation> Evaluate(int64_t step) = 0;
-  // With the averaged weights in place: what is measured for the checkpoint.
+  // On the main rank, with the averaged weights in place: what is measured for the checkpoint.
   virtual void BeforeSave() {}
 };
 

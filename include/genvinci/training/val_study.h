@@ -9,6 +9,7 @@
 #include "genvinci/core/json.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/diffusion/pipeline.h"
+#include "genvinci/distributed/rank_group.h"
 
 namespace genvinci {
 
@@ -31,14 +32,16 @@ class ValStudy {
   static constexpr const char* kChoice = "val_frechet_joint_domain";
 
   // val_rows: observations whose patches val_NCHW (uint8) are. At most options.images of them are drawn for, evenly
-  // spread, with several samples each where there are fewer. DataError ALIGN_DATASET, GENES_UNMATCHED.
+  // spread, with several samples each where there are fewer; each rank draws its share. DataError ALIGN_DATASET,
+  // GENES_UNMATCHED.
   ValStudy(const Dataset& dataset, const std::vector<int64_t>& val_rows, const torch::Tensor& val_NCHW,
-           const ValStudyOptions& options, const torch::Device& device);
+           const ValStudyOptions& options, RankGroup& ranks);
 
   // Positions in val_rows that are drawn for.
   const std::vector<int64_t>& items() const { return items_; }
   const fs::path& align_path() const { return aligner_.path; }
 
+  bool is_main() const { return ranks_.is_main(); }
   // {"val_frechet_domain", ...} of images drawn under the conditions of items().
   Json Score(Pipeline pipeline, const Condition& condition, const SamplerOptions& sampling) const;
 
@@ -47,6 +50,7 @@ class ValStudy {
                      int64_t sample) const;
   torch::Tensor Joint(const torch::Tensor& features_NF) const;
 
+  RankGroup& ranks_;
   LoadedAligner aligner_;
   int64_t seed_, samples_;
   std::vector<int64_t> items_, rows_;

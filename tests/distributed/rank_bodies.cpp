@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <random>
 #include <thread>
 
 #include "genvinci/core/error.h"
@@ -19,16 +20,20 @@
 namespace genvinci {
 namespace {
 
+// Below the range that the system hands out by itself, so that nobody takes it, or one of the next fifty, meanwhile.
 int FreePort() {
-  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  ::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(descriptor);
-  return ntohs(address.sin_port);
+  std::random_device random;
+  for (;;) {
+    const int port = 20000 + static_cast<int>(random() % 240) * 50;
+    const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    const bool is_free = ::bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+    ::close(descriptor);
+    if (is_free) return port;
+  }
 }
 
 pid_t Spawn(std::vector<std::string> arguments, std::vector<std::string> variables, const fs::path& err) {
@@ -81,7 +86,7 @@ std::vector<RankEnd> StartRanks(const fs::path& folder, const RankStart& start) 
     for (const std::string& variable : {"RANK=" + r, "LOCAL_RANK=" + r, "WORLD_SIZE=" + w, "LOCAL_WORLD_SIZE=" + w,
                                         std::string("MASTER_ADDR=127.0.0.1"), "MASTER_PORT=" + std::to_string(port)})
       variables.push_back(variable);
-    pids[rank] = Spawn({"test_distributed", "--rank-body", start.body, folder.string()}, variables, err(rank));
+    pids[rank] = Spawn({"rank", "--rank-body", start.body, folder.string()}, variables, err(rank));
   }
   size_t left = pids.size() - start.absent.size();
   while (left > 0) {

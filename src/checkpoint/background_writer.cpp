@@ -1,0 +1,76 @@
+#include "genvinci/checkpoint/background_writer.h"
+
+#include "genvinci/core/log.h"
+#include "genvinci/core/memory.h"
+#include "genvinci/core/text.h"
+
+namespace genvinci {
+namespace {
+
+uint64_t BytesOf(const CheckpointContent& content) {
+  uint64_t bytes = 0;
+  for (const auto& [file, tensors] : content.tensors) {
+    for (const auto& [name, tensor] : tensors) bytes += static_cast<uint64_t>(tensor.numel() * tensor.element_size());
+  }
+  return bytes;
+}
+
+// As it is now, whatever training does to it next.
+void Snapshot(CheckpointContent& content) {
+  const torch::NoGradGuard no_grad;
+  for (auto& [file, tensors] : content.tensors) {
+    for (auto& [name, tensor] : tensors)
+      tensor = tensor.detach().to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
+  }
+}
+
+}  // namespace
+
+BackgroundWriter::~BackgroundWriter() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void BackgroundWriter::Write(CheckpointContent content) {
+  Wait();
+  const uint64_t bytes = BytesOf(content);
+  if (bytes > AvailableMemory() / 2) {
+    if (!has_warned_)
+      Log("a copy of the checkpoint's {} does not fit into memory: training waits while it is written",
+          HumanBytes(static_cast<double>(bytes)));
+    has_warned_ = true;
+    Commit(content);
+    return;
+  }
+  Snapshot(content);
+  done_ = false;
+  thread_ = std::thread([this, content = std::move(content)] {
+    // A thread's edge: the training thread throws it again.
+    try {
+      Commit(content);
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+    done_ = true;
+  });
+}
+
+void BackgroundWriter::Wait() {
+  if (thread_.joinable()) thread_.join();
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+}
+
+void BackgroundWriter::Check() {
+  if (done_) Wait();
+}
+
+void BackgroundWriter::Commit(const CheckpointContent& content) const {
+  CheckpointWriter writer(run_, content.step);
+  for (const auto& [file, tensors] : content.tensors) writer.Tensors(file, tensors);
+  Json state = content.state;
+  if (content.vocabulary) state["vocabulary"] = writer.Vocabulary(*content.vocabulary);
+  writer.Json("state", state);
+  writer.Commit(content.best, content.keep_last);
+  Log("saved step {}{}", content.step, content.best ? " (the best so far)" : "");
+}
+
+}  // namespace genvinci

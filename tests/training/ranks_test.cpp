@@ -1,0 +1,182 @@
+// Training on two ranks, each a process, by Gloo.
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "distributed/rank_bodies.h"
+#include "genvinci/checkpoint/checkpoint.h"
+#include "genvinci/core/log.h"
+#include "training/tiny_training.h"
+
+namespace genvinci {
+namespace {
+
+constexpr int64_t kSteps = 40;
+
+// Options of one task, as JSON, so that a rank can be told them by a file.
+struct Told {
+  std::string task;
+  Json options;
+};
+
+Json Train(const Told& told) {
+  at::set_num_threads(1);
+  SetQuiet(true);
+  const auto run = [&](auto options, auto train) {
+    FromJson(told.options, options, "");
+    options.common.device = "cpu";
+    return train(options);
+  };
+  if (told.task == "pretrain") return run(PretrainOptions(), Pretrain);
+  if (told.task == "autoencoder") return run(AutoencoderOptions(), TrainAutoencoder);
+  return run(FinetuneOptions(), Finetune);
+}
+
+RANK_BODY(TrainAsTold) {
+  const Json told = ReadJson(folder / "told.json");
+  // Several starts of one run, each with a store of its own.
+  const int port = std::atoi(std::getenv("MASTER_PORT"));
+  for (int64_t start = 0; start < told.at("starts").get<int64_t>(); ++start) {
+    ::setenv("MASTER_PORT", std::to_string(port + start).c_str(), 1);
+    Train({told.at("task"), told.at("options")});
+  }
+}
+
+class E2eRanks : public testing::TestWithParam<const char*> {
+ protected:
+  static void SetUpTestSuite() {
+    at::set_num_threads(1);
+    SetQuiet(true);
+    folder_ = std::make_unique<TempFolder>();
+    // 17 items in batches of 8: the last batch of an epoch has one, so that a rank has none.
+    MakeTinyDataset(*folder_ / "tiny", {.train = 17, .val = 6, .test = 3});
+    TinyTraining(folder_->path()).FinetuneSetup("");  // what fine-tuning starts from
+  }
+  static void TearDownTestSuite() {
+    SetQuiet(false);
+    folder_.reset();
+  }
+  void TearDown() override { SetLogFile({}); }
+
+  // The task of the test's parameter; "finetune_bn": with batch normalisation in the conditioner.
+  static Told Setup(const std::string& parameter, const std::string& output) {
+    const TinyTraining tiny(folder_->path());
+    const auto with_training = [&](auto options) {
+      options.training.max_steps = kSteps;
+      options.training.batch_size = 8;
+      options.training.lr = 1e-3;
+      options.training.eval_steps = options.training.save_steps = 20;
+      options.common.threads = 1;
+      return options;
+    };
+    if (parameter == "pretrain") {
+      PretrainOptions options = with_training(tiny.PretrainSetup(output));
+      options.transformer.dropout = 0;
+      return {"pretrain", ToJson(options)};
+    }
+    if (parameter == "autoencoder") return {"autoencoder", ToJson(with_training(tiny.AutoencoderSetup(output)))};
+    FinetuneOptions options = with_training(tiny.FinetuneSetup(output));
+    options.models.transformer.dropout = 0;
+    if (parameter == "finetune_bn") {
+      options.models.conditioner.kind = "genvinci";
+      options.gene_dropout = 0;
+    }
+    return {"finetune", ToJson(options)};
+  }
+
+  static void TrainOnTwo(Told told, int64_t starts = 1) {
+    told.options["training"]["batch_size"] = 4;
+    WriteJson(*folder_ / "told.json", {{"task", told.task}, {"options", told.options}, {"starts", starts}});
+    RankStart start{"TrainAsTold", 2};
+    start.timeout = 300;
+    for (const RankEnd& end : StartRanks(folder_->path(), start)) ASSERT_EQ(end.code, 0) << end.err;
+  }
+
+  static fs::path Run(const Told& told) { return told.options["common"]["output"].get<std::string>(); }
+
+  static void ExpectEqualBits(const fs::path& a, const fs::path& b) {
+    const Checkpoint one = Checkpoint::Open(a, "latest"), other = Checkpoint::Open(b, "latest");
+    EXPECT_EQ(one.step(), other.step());
+    for (const char* file : {"model.safetensors", "ema.safetensors", "optimizer.safetensors"})
+      EXPECT_TRUE(Slurp(one.path() / file) == Slurp(other.path() / file)) << file;
+  }
+
+  static std::unique_ptr<TempFolder> folder_;
+};
+std::unique_ptr<TempFolder> E2eRanks::folder_;
+
+TEST_P(E2eRanks, TwoTrainAsOneWithTwiceTheBatch) {
+  const std::string name = GetParam();
+  const Told one = Setup(name, name + "_one"), two = Setup(name, name + "_two");
+  Train(one);
+  TrainOnTwo(two);
+  const auto expected = Losses(Run(one)), found = Losses(Run(two));
+  ASSERT_EQ(expected.size(), static_cast<size_t>(kSteps));
+  ASSERT_EQ(found.size(), expected.size());
+  double worst = 0;
+  for (const auto& [step, loss] : expected) worst = std::max(worst, std::abs(found.at(step) / loss - 1));
+  EXPECT_LE(worst, 1e-4);
+  RecordProperty("worst_relative_difference", std::to_string(worst));
+  // What is measured on val does not depend on the ranks either.
+  const char* metric = name == "autoencoder" ? "val_psnr" : "val_loss";
+  const auto of_one = Rows(Run(one), metric), of_two = Rows(Run(two), metric);
+  ASSERT_EQ(of_one.size(), 2u);
+  ASSERT_EQ(of_two.size(), 2u);
+  for (size_t i = 0; i < of_one.size(); ++i)
+    EXPECT_NEAR(of_one[i][metric].get<double>() / of_two[i][metric].get<double>(), 1, 1e-3);
+  EXPECT_TRUE(fs::exists(Run(two) / "log.rank1.txt"));
+}
+
+TEST_P(E2eRanks, ResumeAtEveryStepToTheSameBits) {
+  const std::string name = GetParam();
+  if (name != "pretrain" && name != "finetune" && !std::getenv("GENVINCI_FAULT_FULL"))
+    GTEST_SKIP() << "one of each kind is enough here: GENVINCI_FAULT_FULL=1 runs it";
+  const Told straight = Setup(name, name + "_straight");
+  Told cut = Setup(name, name + "_cut");
+  cut.options["training"]["resume"] = "auto";
+  cut.options["training"]["max_minutes"] = 1e-9;
+  TrainOnTwo(straight);
+  TrainOnTwo(cut, kSteps);
+  EXPECT_EQ(Losses(Run(straight)), Losses(Run(cut)));
+  EXPECT_EQ(Losses(Run(cut)).size(), static_cast<size_t>(kSteps));
+  ExpectEqualBits(Run(straight), Run(cut));
+}
+
+TEST_P(E2eRanks, ZeroGivesTheSameBits) {
+  const std::string name = GetParam();
+  const Told whole = Setup(name, name + "_whole");
+  Told spread = Setup(name, name + "_zero");
+  spread.options["training"]["zero"] = true;
+  TrainOnTwo(whole);
+  TrainOnTwo(spread);
+  EXPECT_EQ(Losses(Run(whole)), Losses(Run(spread)));
+  ExpectEqualBits(Run(whole), Run(spread));
+}
+
+INSTANTIATE_TEST_SUITE_P(, E2eRanks, testing::Values("pretrain", "autoencoder", "finetune", "finetune_bn"),
+                         [](const auto& info) { return std::string(info.param); });
+
+using E2eRanksResume = E2eRanks;
+
+TEST_F(E2eRanksResume, AtAnotherNumberOfRanksIsRefusedUnlessAskedFor) {
+  Told told = Setup("pretrain", "other_world");
+  told.options["training"]["max_minutes"] = 1e-9;
+  told.options["training"]["zero"] = true;
+  TrainOnTwo(told);
+  told.options["training"]["max_minutes"] = 0;
+  told.options["training"]["resume"] = "auto";
+  told.options["training"]["batch_size"] = 4;
+  const Error error = CatchError("RESUME_OPTIONS", [&] { Train(told); });
+  EXPECT_NE(std::string(error.what()).find("number of ranks was 2, is 1"), std::string::npos) << error.what();
+  told.options["training"]["allow_inexact_resume"] = true;
+  const Json result = Train(told);
+  EXPECT_EQ(result["step"], Json(kSteps));
+  const auto losses = Losses(Run(told));
+  EXPECT_LT(losses.at(kSteps), losses.at(1));
+}
+
+}  // namespace
+}  // namespace genvinci
