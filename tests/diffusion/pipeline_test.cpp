@@ -1,6 +1,11 @@
 #include "genvinci/diffusion/pipeline.h"
 
+#include <ATen/Context.h>
+#include <ATen/record_function.h>
 #include <gtest/gtest.h>
+
+#include <set>
+#include <string>
 
 #include "genvinci/core/error.h"
 #include "testing/gpu.h"
@@ -185,8 +190,32 @@ TEST(Pipeline, DrawsTheSameInFusedSteps) {
   }
 }
 
+// A CUDA graph cannot hold a call that waits for a value.
+TEST(Pipeline, TheUNetAsksForNoValues) {
+  Pipeline pipeline = TinyPipeline();
+  const torch::NoGradGuard no_grad;
+  pipeline->eval();
+  const Condition condition = pipeline->Null(2);
+  static std::set<std::string> called;
+  called.clear();
+  const auto handle = at::addThreadLocalCallback(
+      at::RecordFunctionCallback([](const at::RecordFunction& function) -> std::unique_ptr<at::ObserverContext> {
+        called.insert(function.name());
+        return nullptr;
+      }));
+  pipeline->unet->forward(torch::randn({2, 4, 8, 8}), torch::tensor({3.0F, 4.0F}), condition.context_BLD,
+                          condition.time_BT);
+  at::removeCallback(handle);
+  EXPECT_EQ(called.count("aten::conv2d"), 1);
+  EXPECT_EQ(called.count("aten::scaled_dot_product_attention"), 1);
+  for (const char* name : {"aten::item", "aten::_local_scalar_dense", "aten::nonzero", "aten::is_nonzero"})
+    EXPECT_EQ(called.count(name), 0) << name;
+}
+
 TEST(GpuPipeline, DrawsTheSameFromACapturedUNet) {
   GENVINCI_NEEDS_GPU();
+  // Ten bits of mantissa would hide what is compared.
+  at::globalContext().setAllowTF32CuDNN(false);
   Pipeline pipeline = TinyPipeline();
   const SamplerOptions unguided = FewSteps();
   const torch::Tensor on_cpu = Draw(pipeline, unguided, 8);

@@ -37,7 +37,7 @@ StepInputs Random(const std::vector<int64_t>& shape) {
 }
 
 double Tolerance(torch::ScalarType type) {
-  if (type == torch::kFloat64) return 1e-15;
+  if (type == torch::kFloat64) return 4e-15;
   if (type == torch::kFloat32) return 1e-6;
   return type == torch::kFloat16 ? 1e-3 : 8e-3;  // one rounding, of the result
 }
