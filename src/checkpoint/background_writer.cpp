@@ -15,12 +15,13 @@ uint64_t BytesOf(const CheckpointContent& content) {
   return bytes;
 }
 
-// As it is now, whatever training does to it next.
+// As it is now, whatever training does to it next, and laid out as it is written: work on tensors in the writing thread
+// would start a second team of compute threads beside the one that trains.
 void Snapshot(CheckpointContent& content) {
   const torch::NoGradGuard no_grad;
   for (auto& [file, tensors] : content.tensors) {
     for (auto& [name, tensor] : tensors)
-      tensor = tensor.detach().to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
+      tensor = torch::empty(tensor.sizes(), tensor.options().device(torch::kCPU).requires_grad(false)).copy_(tensor);
   }
 }
 

@@ -79,7 +79,10 @@ bool HoldsOutput(const fs::path& path) {
 // The descriptor that holds the lock. The system drops it with the process, however that ends.
 int Lock(const fs::path& folder) {
   const fs::path path = folder / kLockName;
-  const int lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  int lock = -1;
+  do {
+    lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  } while (lock < 0 && errno == EINTR);
   if (lock < 0)
     throw IoError("FILE_WRITE", "{}: creating failed: {} (errno {}): check the folder's permissions", path.string(),
                   std::generic_category().message(errno), errno);

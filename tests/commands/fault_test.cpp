@@ -30,9 +30,15 @@ using testing::AnyOf;
 using testing::HasSubstr;
 using Clock = std::chrono::steady_clock;
 
-const std::string kTrain =
-    "pretrain --dataset tiny --model tiny --max_steps 12 --batch_size 4 --save_steps 3 --eval_steps 6 --log_steps 1 "
-    "--threads 1 --device cpu --seed 3 --quiet ";
+std::string Flags(int64_t steps, int64_t batch) {
+  return fmt::format(
+      "pretrain --dataset tiny --model tiny --max_steps {} --batch_size {} --save_steps 3 --eval_steps 6 --log_steps 1 "
+      "--threads 1 --device cpu --seed 3 --quiet ",
+      steps, batch);
+}
+const std::string kTrain = Flags(12, 4);
+// Longer than anyone waits.
+const std::string kTrainOn = Flags(100000, 4);
 
 bool IsFull() { return std::getenv("GENVINCI_FAULT_FULL") != nullptr; }
 int64_t Count(int64_t full, int64_t some) { return IsFull() ? full : some; }
@@ -62,12 +68,15 @@ class FaultRun : public testing::Test {
   static Outcome Train(const std::string& output, const std::string& more = "", const std::string& before = "") {
     return Genvinci(folder_->path(), kTrain + "--output " + output + " " + more, before);
   }
+  static Outcome TrainOn(const std::string& more) {
+    return Genvinci(folder_->path(), kTrainOn + "--output run " + more);
+  }
 
   // Goes on with what a fault left in `run`, and compares.
-  static bool EndsAsStraight(const std::string& more = "") {
+  static bool EndsAsStraight(const std::string& flags = kTrain + "--output run ") {
     const bool has_begun = fs::exists(Path("run") / "run.json");
     if (!has_begun) fs::remove_all(Path("run"));
-    const Outcome rest = Train("run", has_begun ? "--resume auto " + more : more);
+    const Outcome rest = Genvinci(folder_->path(), flags + (has_begun ? "--resume auto" : ""));
     EXPECT_EQ(rest.code, 0) << rest.err;
     return rest.code == 0 && IsAsStraight("run");
   }
@@ -370,21 +379,24 @@ TEST_F(FaultRun, SignalsSaveFirst) {
 }
 
 TEST_F(FaultRun, TwoRunsInOneFolder) {
-  Background first(folder_->path(), kTrain + "--output run --max_steps 4000");
+  Background first(folder_->path(), kTrainOn + "--output run");
   ASSERT_TRUE(WaitUntil([&] { return fs::exists(Path("run/checkpoints/latest")) || first.HasEnded(); }));
-  const Outcome second = Train("run", "--resume auto --max_steps 4000");
+  const Outcome second = TrainOn("--resume auto");
   ExpectError(second, 73, "RUN_IN_USE", "another process works in this folder");
   // The lock of one that was killed is taken over.
   first.Signal(SIGKILL);
   first.Wait();
-  const Outcome third = Train("run", "--resume auto --max_steps 4000 --max_minutes 0.000001");
+  const Outcome third = TrainOn("--resume auto --max_minutes 0.000001");
   EXPECT_EQ(third.code, 0) << third.err;
   Record("two runs in one folder; a lock that a dead process left", 2, 2 - (second.code != 73) - (third.code != 0));
 }
 
 // --- Two ranks that the program starts itself.
 
-const std::string kRanks = kTrain + "--devices 2 --rank_timeout 4 --init_timeout 30 --output run ";
+// Batches of 2 on each: those of 4 of the run above, but summed otherwise.
+const std::string kTwo = "--devices 2 --rank_timeout 4 --init_timeout 30 --output run ";
+const std::string kRanks = Flags(12, 2) + kTwo;
+const std::string kRanksOn = Flags(100000, 2) + kTwo;
 
 std::vector<pid_t> ChildrenOf(pid_t pid) {
   std::vector<pid_t> children;
@@ -403,8 +415,7 @@ class FaultLaunchedRanks : public FaultRun {
  protected:
   static void SetUpTestSuite() {
     FaultRun::SetUpTestSuite();
-    // Batches of 2 on two ranks: the batches of 4 of the run above, but summed otherwise.
-    ASSERT_EQ(Genvinci(folder_->path(), kRanks + "--batch_size 2").code, 0);
+    ASSERT_EQ(Genvinci(folder_->path(), kRanks).code, 0);
     fs::remove_all(Path("straight"));
     fs::rename(Path("run"), Path("straight"));
   }
@@ -412,7 +423,7 @@ class FaultLaunchedRanks : public FaultRun {
   // Starts 4000 steps, waits for a checkpoint, does `fault` to the ranks (their pids), and expects all to be gone.
   void Lose(const std::function<void(const std::vector<pid_t>&)>& fault, const std::string& name, int rank,
             double within) {
-    Background run(folder_->path(), kRanks + "--batch_size 2 --max_steps 4000");
+    Background run(folder_->path(), kRanksOn);
     ASSERT_TRUE(WaitUntil([&] { return fs::exists(Path("run/checkpoints/latest")) || run.HasEnded(); })) << run.err();
     const std::vector<pid_t> ranks = ChildrenOf(run.pid());
     ASSERT_EQ(ranks.size(), 2u);
@@ -451,7 +462,7 @@ TEST_F(FaultLaunchedRanks, AStoppedRankEndsAllAndIsNamed) {
 }
 
 TEST_F(FaultLaunchedRanks, AKilledLauncherLeavesNoOrphan) {
-  Background run(folder_->path(), kRanks + "--batch_size 2 --max_steps 4000");
+  Background run(folder_->path(), kRanksOn);
   ASSERT_TRUE(WaitUntil([&] { return fs::exists(Path("run/checkpoints/latest")) || run.HasEnded(); })) << run.err();
   const std::vector<pid_t> ranks = ChildrenOf(run.pid());
   run.Signal(SIGKILL);
@@ -464,14 +475,13 @@ TEST_F(FaultLaunchedRanks, SignalsAreAgreedOn) {
   int64_t passed = 0;
   for (const auto& [signal, code] : std::map<int, int>{{SIGTERM, 143}, {SIGUSR1, 75}, {SIGINT, 130}}) {
     fs::remove_all(Path("run"));
-    Background run(folder_->path(), kRanks + "--batch_size 2");
+    Background run(folder_->path(), kRanks);
     ASSERT_TRUE(WaitUntil([&] { return fs::exists(Path("run/log.rank1.txt")) || run.HasEnded(); })) << run.err();
     Sleep(0.2);
     run.Signal(signal);
     const int found = run.Wait();
     EXPECT_TRUE(found == code || found == 0) << run.err();
-    passed += (found == code || found == 0) &&
-              (found == 0 ? IsAsStraight("run") : EndsAsStraight("--devices 2 --batch_size 2"));
+    passed += (found == code || found == 0) && (found == 0 ? IsAsStraight("run") : EndsAsStraight(kRanks));
   }
   Record("SIGTERM, SIGUSR1, SIGINT to the launcher of two ranks", 3, passed);
 }
@@ -481,8 +491,8 @@ TEST_F(FaultLaunchedRanks, OneDiesWhileSavingAndTheRunGoesOnByItself) {
   for (const int64_t n : Count(4, 1) == 4 ? std::vector<int64_t>{13, 16, 19, 22} : std::vector<int64_t>{16}) {
     fs::remove_all(Path("run"));
     // The shim counts in each process: every start gets one checkpoint further before it is killed.
-    const Outcome outcome = Genvinci(folder_->path(), kRanks + "--batch_size 2 --max_restarts 20",
-                                     Shim(fmt::format("rename:{}:kill:once", n)));
+    const Outcome outcome =
+        Genvinci(folder_->path(), kRanks + "--max_restarts 20", Shim(fmt::format("rename:{}:kill:once", n)));
     ++cases;
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.err, HasSubstr("error[RANK_DEAD]: rank 0 of 2"));
