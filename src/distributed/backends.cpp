@@ -4,6 +4,8 @@
 
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #ifdef GENVINCI_CUDA
+#include <nccl.h>
+
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 
@@ -33,6 +35,13 @@ c10::intrusive_ptr<c10d::Backend> MakeGloo(const BackendPlace& place) {
 
 c10::intrusive_ptr<c10d::Backend> MakeNccl(const BackendPlace& place) {
 #ifdef GENVINCI_CUDA
+  // Options of another version have another size, and LibTorch would write past them.
+  int version = 0;
+  if (ncclGetVersion(&version) != ncclSuccess || version / 100 != NCCL_VERSION_CODE / 100)
+    throw ConfigError("NCCL_VERSION",
+                      "NCCL {} was found, this program was built with the header of {}: build it with the header that "
+                      "LibTorch's own library has (docs/gpu.md)",
+                      version, NCCL_VERSION_CODE);
   auto options = c10d::ProcessGroupNCCL::Options::create();
   options->timeout = place.timeout;
   return c10::make_intrusive<c10d::ProcessGroupNCCL>(place.store, place.rank, place.world, options);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cstdlib>
 #include <thread>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -119,6 +120,20 @@ class FaultRanks : public testing::Test {
   static int Rounds() {
     const char* rounds = std::getenv("GENVINCI_FAULT_ROUNDS");
     return rounds ? std::atoi(rounds) : 1;
+  }
+  // A line for the report of scripts/fault_campaign.sh.
+  void TearDown() override {
+    const char* path = std::getenv("GENVINCI_FAULT_RECORD");
+    if (!path) return;
+    const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
+    const std::string name = test->name();
+    const bool repeats = name == "OneIsKilled" || name == "OneIsStopped" || name == "TheOneThatServesTheStoreIsKilled";
+    const int cases = repeats ? Rounds() : 1;
+    std::string kind = "three ranks, without a launcher:";
+    for (const char c : name)
+      kind += std::isupper(static_cast<unsigned char>(c)) ? std::string(" ") + static_cast<char>(std::tolower(c))
+                                                          : std::string(1, c);
+    AppendToFile(path, Json{{"kind", kind}, {"cases", cases}, {"passed", HasFailure() ? 0 : cases}}.dump() + "\n");
   }
   TempFolder folder_;
 };
