@@ -23,7 +23,8 @@ LINKS = [
 GPU_FLOPS = 0.35 * 989e12
 LATENCY = 20e-6  # of one all-reduce, besides its bytes
 BUCKET = 25 * 2**20
-BATCHES = [4, 16]  # observations a GPU
+HBM = 0.8 * 3.35e12  # bytes a second of an H100's memory
+CASES = [(4, 1), (16, 1), (16, 8)]  # observations a GPU, accumulated batches
 
 
 def ring(world):
@@ -52,17 +53,24 @@ def memory(m, world, zero, ema_on_host=False):
     }
 
 
-def efficiency(m, world, bandwidth, batch, zero):
-    """Share of the ideal speed: what of the all-reduce the backward pass does not hide is lost."""
-    compute = batch * m["flop_per_observation"] / GPU_FLOPS
-    backward = m["backward_share"] * compute
+def update_seconds(m, share):
+    """The optimizer and the averages read and write each parameter's values ten times; `share` of them on this rank."""
+    return 10 * 4 * m["trained_parameters"] * share / HBM
+
+
+def efficiency(m, world, bandwidth, case, zero):
+    """Share of the ideal speed: what of the all-reduce the last backward pass does not hide is lost."""
+    batch, accumulate = case
+    one = batch * m["flop_per_observation"] / GPU_FLOPS
+    ideal = accumulate * one + update_seconds(m, 1)
     buckets = 4 * m["trained_parameters"] / BUCKET
     reduce = ring(world) * 4 * m["trained_parameters"] / bandwidth + buckets * LATENCY
     # The last bucket can only go out when the backward pass is over.
-    exposed = max(reduce - backward, BUCKET / bandwidth)
+    exposed = max(reduce - m["backward_share"] * one, BUCKET / bandwidth)
+    spent = accumulate * one + update_seconds(m, 1 / world if zero else 1) + exposed
     if zero:
-        exposed += (world - 1) / world * 4 * m["trained_parameters"] / bandwidth
-    return compute / (compute + exposed)
+        spent += (world - 1) / world * 4 * m["trained_parameters"] / bandwidth
+    return ideal / spent
 
 
 def table(head, rows):
@@ -78,14 +86,12 @@ def page(m):
     out.append("")
     out.append("## What it is computed from")
     out.append(f"- Measured with one rank, {m['how']}: {trained:,} trained and {frozen:,} frozen parameters; "
-               f"{m['seconds_per_step']:.1f} s a step of one observation; the backward pass takes "
-               f"{100 * m['backward_share']:.0f} % of it; {m['peak_bytes'] / GIB:.1f} GiB at its peak, of which "
-               f"{m['activation_bytes'] / GIB:.1f} GiB are activations"
-               + (f", {m['activation_bytes_checkpointed'] / GIB:.1f} GiB with `--gradient_checkpointing`"
-                  if m.get("activation_bytes_checkpointed") else "") + ".")
+               f"{m['seconds_per_step']:.1f} s a step of one observation; {m['peak_bytes'] / GIB:.1f} GiB at its peak, about "
+               f"{m['activation_bytes'] / GIB:.0f} GiB of it activations and buffers of the libraries.")
     out.append(f"- Counted: {m['flop_per_observation'] / 1e12:.2f} TFLOP an observation and step ({m['flop_how']}).")
-    out.append(f"- Stated: {GPU_FLOPS / 1e12:.0f} TFLOP/s sustained a GPU (35 % of an H100's bf16 peak), {1e6 * LATENCY:.0f} us an "
-               "all-reduce, and these links:")
+    out.append(f"- Stated: the backward pass is {100 * m['backward_share']:.0f} % of a step ({m['backward_how']}).")
+    out.append(f"- Stated: {GPU_FLOPS / 1e12:.0f} TFLOP/s sustained a GPU (35 % of an H100's bf16 peak), {HBM / 1e12:.1f} TB/s of memory, "
+               f"{1e6 * LATENCY:.0f} us an all-reduce, and these links:")
     for name, _, bandwidth in LINKS:
         out.append(f"  - {name}: {bandwidth / 1e9:.1f} GB/s a GPU")
     out.append("")
@@ -107,21 +113,25 @@ def page(m):
     out.append("")
     out.append("## Expected efficiency")
     out.append("Share of the speed that as many GPUs would have without communication. The all-reduce runs beside the backward "
-               "pass; what it takes longer, and its last bucket, is waited for.")
+               "pass; what it takes longer, and its last bucket, is waited for. The update of the weights is bound by memory; ZeRO spreads "
+               "it, which is why it can come out ahead. \"x 8\": `--accumulate 8`.")
     out.append("")
     for name, most, bandwidth in LINKS:
         rows = []
         for world in [w for w in (8, 16, 32, 64) if w <= most]:
             row = [str(world)]
-            for batch in BATCHES:
-                row += [f"{100 * efficiency(m, world, bandwidth, batch, zero):.0f} %" for zero in (False, True)]
+            for case in CASES:
+                row += [f"{100 * efficiency(m, world, bandwidth, case, zero):.0f} %" for zero in (False, True)]
             rows.append(row)
-        head = ["GPUs"] + [f"{b} a GPU{z}" for b in BATCHES for z in ("", ", `--zero`")]
+        head = ["GPUs"] + [f"{b} a GPU" + (f" x {a}" if a > 1 else "") + z for b, a in CASES for z in ("", ", `--zero`")]
         out += [f"### {name}", table(head, rows), ""]
     out.append("## What to do with it")
-    out.append("- One node with NVLink: leave everything as it is; `--zero` where memory is short.")
-    out.append("- Several nodes by Ethernet: `--accumulate 8` brings the communication down to an eighth, at a batch eight times "
-               "as large.")
+    out.append("- At 256 px a step is short beside what 871 million gradients weigh: take as many observations a GPU as fit, then "
+               "`--accumulate`. At 512 px a step is some five times longer, and the same links do.")
+    out.append("- One node with NVLink does well; `--zero` where memory is short.")
+    out.append("- Several nodes want InfiniBand; Ethernet of 100 Gb/s a node does not carry this model.")
+    out.append("- What would help most and is not there yet: gradients sent in bf16, and the reduce-scatter of ZeRO in place of its "
+               "all-reduce.")
     out.append("- Start: `examples/finetune.sbatch`. What to run first on GPUs: [gpu.md](gpu.md).")
     return "\n".join(out) + "\n"
 
