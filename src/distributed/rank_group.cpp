@@ -109,6 +109,10 @@ void AwaitAll(c10d::Store& store, const RankEnvironment& env, const RankOptions&
 }  // namespace
 
 struct RankGroup::Parts {
+  ~Parts() {
+    if (watch) RankWatch::Leave(std::move(watch));
+  }
+
   c10::intrusive_ptr<c10d::Store> store;
   std::unique_ptr<RankWatch> watch;
   c10::intrusive_ptr<c10d::Backend> gloo, nccl;
@@ -124,7 +128,7 @@ RankGroup::RankGroup(const torch::Device& device) : device_(device) {}
 RankGroup::RankGroup(const RankEnvironment& environment, const RankOptions& options, const torch::Device& device)
     : environment_(environment), device_(device) {
   if (environment.world == 1 && environment.status_descriptor < 0) return;
-  parts_ = std::make_unique<Parts>(Parts{{}, {}, {}, {}, RankStatus::Open(environment.status_descriptor)});
+  parts_.reset(new Parts{{}, {}, {}, {}, RankStatus::Open(environment.status_descriptor)});
   parts_->store = OpenStore(environment, options);
   AwaitAll(*parts_->store, environment, options);
   RankWatchOptions watch{environment.rank, environment.world, StoreName(environment)};
@@ -146,7 +150,7 @@ RankGroup::RankGroup(const RankEnvironment& environment, const RankOptions& opti
 
 RankGroup::~RankGroup() {
   if (!parts_) return;
-  parts_->watch.reset();
+  RankWatch::Leave(std::move(parts_->watch));
   if (!ServesStore(environment_)) return;
   // The store ends with this rank: the others are to hear its last words first. Whatever fails here, they notice.
   try {

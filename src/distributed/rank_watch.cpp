@@ -51,17 +51,28 @@ RankWatch::RankWatch(c10::intrusive_ptr<c10d::Store> store, RankWatchOptions opt
   keys_.push_back(kVerdictKey);
   store_->wait(keys_);
   for (Peer& peer : peers_) peer.changed = Clock::now();
+  last_round_ = Clock::now();
   thread_ = std::thread([this] { Loop(); });
+  guard_ = std::thread([this] { Guard(); });
+}
+
+void RankWatch::Leave(std::unique_ptr<RankWatch> watch) {
+  bool has_finished = false;
+  {
+    std::unique_lock lock(watch->mutex_);
+    watch->leaving_ = true;
+    if (!watch->state_.starts_with("failed ")) watch->state_ = "done";
+    watch->wake_.notify_all();
+    has_finished = watch->wake_.wait_for(lock, kGrace, [&] { return watch->has_finished_; });
+  }
+  watch->guard_.join();
+  if (has_finished) return;
+  watch->thread_.detach();
+  watch.release();
 }
 
 RankWatch::~RankWatch() {
-  {
-    const std::lock_guard lock(mutex_);
-    leaving_ = true;
-    if (!state_.starts_with("failed ")) state_ = "done";
-  }
-  wake_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void RankWatch::Check() {
@@ -99,22 +110,37 @@ void RankWatch::Loop() {
       }
       Beat();
       if (!leaving && !Known()) ReadPeers();
-      if (!leaving && Known()) EndUnlessLeft();
+      const std::lock_guard lock(mutex_);
+      last_round_ = Clock::now();
     }
   } catch (const std::exception& error) {
-    bool leaving = false;
-    {
-      const std::lock_guard lock(mutex_);
-      leaving = leaving_;
-    }
-    if (leaving) return;
     if (options_.store_is_rank0 && options_.rank != 0) {
       Settle({"RANK_DEAD",
               fmt::format("{} has died, and with it the store at {}: {}", Name(0), options_.store_name, kGoOn)});
     } else {
       Settle({"RANK_STORE", fmt::format("the store at {} is gone: {}", options_.store_name, kGoOn)});
     }
+  }
+  const std::lock_guard lock(mutex_);
+  has_finished_ = true;
+  wake_.notify_all();
+}
+
+void RankWatch::Guard() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_for(lock, kPeriod, [&] { return leaving_; })) return;
+      if (!verdict_ && !has_finished_ && Clock::now() - last_round_ > options_.rank_timeout) {
+        const std::string who =
+            options_.store_is_rank0 ? Name(0) + ", which serves the store," : "the store at " + options_.store_name;
+        verdict_ = {options_.store_is_rank0 ? "RANK_HUNG" : "RANK_STORE",
+                    fmt::format("{} has not answered for {:.0f} s: {}", who, options_.rank_timeout.count(), kGoOn)};
+      }
+      if (!verdict_) continue;
+    }
     EndUnlessLeft();
+    return;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -28,7 +29,10 @@ class RankWatch {
   // `store`: a connection of its own, so that nothing that another thread waits for holds up the beat. Every rank's
   // "who/<rank>" is there already. Returns once all beats are.
   RankWatch(c10::intrusive_ptr<c10d::Store> store, RankWatchOptions options);
-  ~RankWatch();  // tells the others that this one is done
+  ~RankWatch();
+  // Tells the others that this rank is done. A thread that waits for a store that does not answer is left to the end of
+  // the process.
+  static void Leave(std::unique_ptr<RankWatch> watch);
 
   void SetStep(int64_t step) { step_ = step; }
   void CountCollective() { ++collectives_; }
@@ -53,6 +57,7 @@ class RankWatch {
   };
 
   void Loop();
+  void Guard();
   void Beat();
   void ReadPeers();
   void ReadPeer(int rank, const std::string& beat);
@@ -79,7 +84,10 @@ class RankWatch {
   bool leaving_ = false;
   std::string state_ = "alive";
   std::optional<Verdict> verdict_;
+  Clock::time_point last_round_ = Clock::now();
+  bool has_finished_ = false;
   std::thread thread_;
+  std::thread guard_;  // of the thread itself: nothing wakes it from a store that does not answer
 };
 
 }  // namespace genvinci

@@ -423,6 +423,7 @@ class FaultLaunchedRanks : public FaultRun {
   // Starts 4000 steps, waits for a checkpoint, does `fault` to the ranks (their pids), and expects all to be gone.
   void Lose(const std::function<void(const std::vector<pid_t>&)>& fault, const std::string& name, int rank,
             double within) {
+    fs::remove_all(Path("run"));
     Background run(folder_->path(), kRanksOn);
     ASSERT_TRUE(WaitUntil([&] { return fs::exists(Path("run/checkpoints/latest")) || run.HasEnded(); })) << run.err();
     const std::vector<pid_t> ranks = ChildrenOf(run.pid());
@@ -453,7 +454,7 @@ TEST_F(FaultLaunchedRanks, AKilledRankEndsAllAndIsNamed) {
 }
 
 TEST_F(FaultLaunchedRanks, AStoppedRankEndsAllAndIsNamed) {
-  const int64_t rounds = Count(20, 1);
+  const int64_t rounds = Count(20, 2);
   for (int64_t i = 0; i < rounds; ++i) {
     const int rank = static_cast<int>((i + 1) % 2);
     Lose([&](const auto& ranks) { ::kill(ranks[static_cast<size_t>(rank)], SIGSTOP); }, "RANK_HUNG", rank, 4 + 5);
