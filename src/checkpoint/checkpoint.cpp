@@ -111,6 +111,8 @@ std::optional<int64_t> PointedStep(const fs::path& run, const std::string& point
 }
 
 void PointTo(const fs::path& run, const std::string& pointer, int64_t step) {
+  // A process may have been killed at the very last pointer of a run, after which nothing is saved.
+  RemoveLeftovers(FolderOf(run));
   if (PointedStep(run, pointer) != step) WriteFileAtomic(FolderOf(run) / pointer, NameOf(step) + "\n");
 }
 
