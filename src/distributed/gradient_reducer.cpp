@@ -134,7 +134,7 @@ void GradientReducer::Finish() {
   for (; state.next < state.buckets.size(); ++state.next) state.Send(state.buckets[state.next]);
   torch::Tensor used = torch::zeros({static_cast<int64_t>(state.parameters.size())}, torch::kInt32);
   for (size_t i = 0; i < state.parameters.size(); ++i)
-    used[static_cast<int64_t>(i)] = static_cast<int>(state.parameters[i].grad().defined());
+    used.data_ptr<int>()[i] = static_cast<int>(state.parameters[i].grad().defined());
   state.ranks.Max(used);
   for (State::Bucket& bucket : state.buckets) {
     bucket.sum->Wait();
@@ -157,7 +157,5 @@ int64_t GradientReducer::bytes() const {
   for (const State::Bucket& bucket : state_->buckets) bytes += BytesOf(bucket.flat);
   return bytes;
 }
-
-int64_t GradientReducer::buckets() const { return static_cast<int64_t>(state_->buckets.size()); }
 
 }  // namespace genvinci

@@ -33,7 +33,7 @@ class SplitDrawing {
     const std::vector<int64_t> latent = job.loaded.pipeline->LatentShape();
     shape.insert(shape.end(), latent.begin(), latent.end());
     if (!job.options.noise.empty()) noise_.emplace(job.options.noise, shape);
-    if (job.options.save_latents) latents_ = MakeLatents(shape);
+    if (job.options.save_latents && job.ranks.is_main()) latents_ = MakeLatents(shape);
     grid_.rows.resize(std::min<size_t>(observations_.size(), kGridRows));
   }
 
@@ -99,7 +99,8 @@ class SplitDrawing {
   void DrawBatch(int64_t first, int64_t end) {
     const RankGroup& ranks = job_.ranks;
     const int64_t items = end - first;
-    Drawn drawn = Draw(first + items * ranks.rank() / ranks.world(), first + items * (ranks.rank() + 1) / ranks.world());
+    Drawn drawn =
+        Draw(first + items * ranks.rank() / ranks.world(), first + items * (ranks.rank() + 1) / ranks.world());
     drawn.latents_BCHW = job_.ranks.GatherRows(drawn.latents_BCHW);
     drawn.images_BCHW = job_.ranks.GatherRows(drawn.images_BCHW);
     if (job_.ranker) scores_.push_back(job_.ranks.GatherRows(drawn.scores_B));

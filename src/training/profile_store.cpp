@@ -7,6 +7,7 @@
 #include "genvinci/core/progress.h"
 #include "genvinci/core/signals.h"
 #include "genvinci/core/text.h"
+#include "genvinci/tensor/device.h"
 #include "genvinci/tensor/eval_guard.h"
 
 namespace genvinci {
@@ -17,7 +18,7 @@ constexpr int64_t kEncodeBatch = 16;
 // 0 in the place of each token left out. As many draws as a profile has tokens: how far the batch is padded changes
 // nothing.
 torch::Tensor DropTokens(const torch::Tensor& tokens_BL, double share, ItemDraws& draws) {
-  torch::Tensor kept_BL = tokens_BL.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
+  torch::Tensor kept_BL = tokens_BL.clone();
   auto kept = kept_BL.accessor<int64_t, 2>();
   for (int64_t item = 0; item < kept_BL.size(0); ++item) {
     const int64_t first = kept[item][0];
@@ -29,7 +30,7 @@ torch::Tensor DropTokens(const torch::Tensor& tokens_BL, double share, ItemDraws
     }
     if (!any) kept[item][0] = first;
   }
-  return kept_BL.to(tokens_BL.device());
+  return kept_BL;
 }
 
 }  // namespace
@@ -54,30 +55,31 @@ ProfileStore::ProfileStore(GeneTransformer transformer, std::vector<std::vector<
 }
 
 EncodedProfiles ProfileStore::Encode(const std::vector<int64_t>& items) {
-  const torch::Tensor tokens_BL = Tokens(items);
+  const torch::Tensor tokens_BL = ToDevice(Tokens(items), Device());
   return {Hidden(items, tokens_BL), tokens_BL};
 }
 
 EncodedProfiles ProfileStore::EncodeDropped(const std::vector<int64_t>& items, double share, ItemDraws& draws) {
   if (share == 0) return Encode(items);
   const torch::Tensor tokens_BL = Tokens(items);
-  const torch::Tensor kept_BL = DropTokens(tokens_BL, share, draws);
-  return {Hidden(items, options_.frozen ? tokens_BL : kept_BL), kept_BL};
+  const torch::Tensor kept_BL = ToDevice(DropTokens(tokens_BL, share, draws), Device());
+  return {Hidden(items, options_.frozen ? ToDevice(tokens_BL, Device()) : kept_BL), kept_BL};
 }
 
-torch::Tensor ProfileStore::Tokens(const std::vector<int64_t>& items) {
+torch::Tensor ProfileStore::Tokens(const std::vector<int64_t>& items) const {
   std::vector<std::vector<int32_t>> lists;
   for (const int64_t item : items) lists.push_back(tokens_[static_cast<size_t>(item)]);
-  return PadTokens(lists, transformer_->config().max_tokens, options_.full_length)
-      .to(transformer_->parameters().front().device());
+  return PadTokens(lists, transformer_->config().max_tokens, options_.full_length);
 }
+
+torch::Device ProfileStore::Device() const { return transformer_->parameters().front().device(); }
 
 torch::Tensor ProfileStore::Hidden(const std::vector<int64_t>& items, const torch::Tensor& tokens_BL) {
   if (!options_.frozen) return transformer_->forward(tokens_BL);
   const torch::NoGradGuard no_grad;
   if (is_cached()) {
     const torch::Tensor rows_BLD = hidden_NLD_.index_select(0, torch::tensor(items, torch::kInt64));
-    return rows_BLD.narrow(1, 0, tokens_BL.size(1)).to(tokens_BL.device());
+    return ToDevice(rows_BLD.narrow(1, 0, tokens_BL.size(1)), tokens_BL.device());
   }
   const EvalGuard eval(*transformer_);
   return transformer_->forward(tokens_BL);
@@ -91,7 +93,7 @@ void ProfileStore::Fill(int64_t length) {
     ThrowIfStopped("stopped while encoding: nothing was to be saved");
     std::vector<int64_t> items;
     for (int64_t i = start; i < std::min(count, start + kEncodeBatch); ++i) items.push_back(i);
-    const torch::Tensor tokens_BL = Tokens(items);
+    const torch::Tensor tokens_BL = ToDevice(Tokens(items), Device());
     const auto size = static_cast<int64_t>(items.size());
     hidden_NLD.narrow(0, start, size).narrow(1, 0, tokens_BL.size(1)).copy_(Hidden(items, tokens_BL));
     progress.Add(size);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
@@ -99,17 +100,19 @@ Trainer::Step Trainer::Fetch() {
   const bool is_resumed = resumed_.has_value();
   resumed_.reset();
   step.order = order_.At(position_);
-  step.weight = WeightOf(step.order);
+  Weigh(step);
   step.numbers.lr = LearningRate(options_, step_, total_steps_);
   if (!is_resumed) optimizer_.ZeroGrad();
   return step;
 }
 
-double Trainer::WeightOf(const TrainingOrder::Step& order) {
-  if (task_.WeighsItemsAlike()) return static_cast<double>(order.samples);
-  double weight = 0;
-  for (const auto& batch : order.batches) weight += task_.Weight(batch.mine, {seed_, order.epoch});
-  return ranks_.Sum(std::vector<double>{weight})[0];
+void Trainer::Weigh(Step& step) {
+  for (const auto& batch : step.order.batches)
+    step.weights.push_back(task_.Weight(batch.mine, {seed_, step.order.epoch}));
+  // Who weighs items alike knows the sum without asking.
+  step.weight = task_.WeighsItemsAlike()
+                    ? static_cast<double>(step.order.samples)
+                    : ranks_.Sum({std::accumulate(step.weights.begin(), step.weights.end(), 0.0)})[0];
 }
 
 void Trainer::ForwardBackward(Step& step) {
@@ -132,19 +135,18 @@ void Trainer::RunBatch(Step& step, size_t batch) {
   const bool idle = mine.empty();
   const std::vector<int64_t> items = idle ? std::vector<int64_t>{step.order.batches[batch].all.front()} : mine;
   const DrawKey key{seed_, step.order.epoch};
-  if (ranks_.world() > 1) SetBatchNormShare(task_.module(), idle ? 0 : 1);
+  if (idle) SetBatchNormShare(task_.module(), 0);
   at::manual_seed(StreamKey(seed_, "step", {step_, static_cast<int64_t>(batch), ranks_.rank()}));
   StepLoss loss;
   {
     const Autocast autocast(ranks_.device(), options_.precision);
     loss = task_.Loss(items, key);
   }
-  const double share = idle ? 0 : task_.Weight(items, key) / step.weight;
+  if (idle) SetBatchNormShare(task_.module(), 1);
+  const double share = idle ? 0 : step.weights[batch] / step.weight;
   const double value = loss.loss.item<double>();
-  if (!std::isfinite(value) && !idle) {
-    step.is_finite = false;
-    if (!scale_.enabled()) NotFinite(step, fmt::format("the loss is {}", value));
-  }
+  // In fp16 the gradient tells.
+  if (!std::isfinite(value) && !idle && !scale_.enabled()) NotFinite(step, fmt::format("the loss is {}", value));
   if (!idle) {
     step.numbers.loss += share * value;
     for (const auto& [name, part] : loss.parts) step.numbers.Add(name, share * part.item<double>());
@@ -317,24 +319,19 @@ NamedTensors Trainer::PartialGradients() const {
   return gradients;
 }
 
+// A line of JSON from each rank.
 Json Trainer::GatherPartial(const Step& step) {
   Json parts = Json::array();
   for (const auto& [name, value] : step.numbers.parts) parts.push_back({name, value});
-  const Json mine = {{"loss", step.numbers.loss}, {"parts", parts}};
-  Json all = Json::array();
-  const std::string text = mine.dump();
-  torch::Tensor longest = torch::tensor({static_cast<int64_t>(text.size())});
-  ranks_.Max(longest);
-  std::string padded = text;
-  padded.resize(static_cast<size_t>(longest.item<int64_t>()), ' ');
-  const torch::Tensor bytes =
-      torch::from_blob(padded.data(), {static_cast<int64_t>(padded.size())}, torch::kUInt8).clone();
-  for (const torch::Tensor& rank : ranks_.Gather(bytes).unbind(0)) {
-    const torch::Tensor line = rank.contiguous();
-    const auto* start = line.data_ptr<uint8_t>();
-    all.push_back(ParseJson(std::string(start, start + line.numel()), "a rank's numbers"));
+  std::string mine = Json{{"loss", step.numbers.loss}, {"parts", parts}}.dump() + "\n";
+  const torch::Tensor bytes = torch::from_blob(mine.data(), {static_cast<int64_t>(mine.size())}, torch::kUInt8);
+  const torch::Tensor all = ranks_.GatherRows(bytes);
+  const std::string lines(all.data_ptr<uint8_t>(), all.data_ptr<uint8_t>() + all.numel());
+  Json ranks = Json::array();
+  for (const std::string_view line : SplitText(lines, '\n')) {
+    if (!line.empty()) ranks.push_back(ParseJson(line, "a rank's numbers"));
   }
-  return {{"batches_done", step.batches_done}, {"is_finite", step.is_finite}, {"ranks", all}};
+  return {{"batches_done", step.batches_done}, {"ranks", ranks}};
 }
 
 Json Trainer::State() const {
@@ -405,7 +402,6 @@ void Trainer::ResumePartial(const Checkpoint& checkpoint, const Json& partial) {
   const Json& mine = partial.at("ranks").at(static_cast<size_t>(ranks_.rank()));
   resumed_.emplace();
   resumed_->batches_done = partial.at("batches_done").get<size_t>();
-  resumed_->is_finite = partial.at("is_finite").get<bool>();
   resumed_->numbers.loss = mine.at("loss").get<double>();
   for (const Json& part : mine.at("parts")) resumed_->numbers.Add(part.at(0), part.at(1).get<double>());
 }

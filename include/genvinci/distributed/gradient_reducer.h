@@ -31,7 +31,6 @@ class GradientReducer {
 
   // Bytes that a step sends through one all-reduce.
   int64_t bytes() const;
-  int64_t buckets() const;
 
  private:
   struct State;

@@ -31,7 +31,8 @@ class ProfileStore {
   EncodedProfiles EncodeDropped(const std::vector<int64_t>& items, double share, ItemDraws& draws);
 
  private:
-  torch::Tensor Tokens(const std::vector<int64_t>& items);
+  torch::Tensor Tokens(const std::vector<int64_t>& items) const;  // on the CPU
+  torch::Device Device() const;
   torch::Tensor Hidden(const std::vector<int64_t>& items, const torch::Tensor& tokens_BL);
   void Fill(int64_t length);
 

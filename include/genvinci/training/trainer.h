@@ -40,10 +40,10 @@ class Trainer {
  private:
   struct Step {
     TrainingOrder::Step order;
-    StepNumbers numbers;  // this rank's share, until they are reduced
-    double weight = 0;    // of all batches and ranks
+    StepNumbers numbers;          // this rank's share, until they are reduced
+    std::vector<double> weights;  // of this rank's items in each batch
+    double weight = 0;            // of all batches and ranks
     size_t batches_done = 0;
-    bool is_finite = true;
   };
 
   Step Fetch();
@@ -59,7 +59,7 @@ class Trainer {
   void Resume(const Checkpoint& checkpoint);
   void ResumePartial(const Checkpoint& checkpoint, const Json& state);
 
-  double WeightOf(const TrainingOrder::Step& order);
+  void Weigh(Step& step);
   NamedTensors PartialGradients() const;
   Json GatherPartial(const Step& step);
   void RequireRanksAgree();
