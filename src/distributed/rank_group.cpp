@@ -197,30 +197,19 @@ void ShareMachine(const RankEnvironment& environment, const CommonOptions& commo
   at::set_num_threads(std::max(1, at::get_num_threads() / environment.local_world));
 }
 
-c10::intrusive_ptr<c10d::Work> Start(c10d::Backend& backend, torch::Tensor& values, c10d::ReduceOp::RedOpType op) {
-  std::vector<at::Tensor> tensors = {values};
-  c10d::AllreduceOptions options;
-  options.reduceOp = op;
-  return backend.allreduce(tensors, options);
-}
-
 }  // namespace
 
-RankGroup::Pending RankGroup::SumAsync(torch::Tensor& values) {
+RankGroup::Pending RankGroup::ReduceAsync(torch::Tensor& values, Reduction reduction) {
   if (world() == 1) return Pending();
   GENVINCI_CHECK(values.is_contiguous());
   c10::intrusive_ptr<c10d::Work> work;
   parts_->watch->CountCollective();
-  Guarded([&] { work = Start(parts_->For(values), values, c10d::ReduceOp::SUM); });
-  return Pending([this, work] { Guarded([&] { work->wait(); }); });
-}
-
-RankGroup::Pending RankGroup::MaxAsync(torch::Tensor& values) {
-  if (world() == 1) return Pending();
-  GENVINCI_CHECK(values.is_contiguous());
-  c10::intrusive_ptr<c10d::Work> work;
-  parts_->watch->CountCollective();
-  Guarded([&] { work = Start(parts_->For(values), values, c10d::ReduceOp::MAX); });
+  Guarded([&] {
+    std::vector<at::Tensor> tensors = {values};
+    c10d::AllreduceOptions options;
+    options.reduceOp = reduction == Reduction::kSum ? c10d::ReduceOp::SUM : c10d::ReduceOp::MAX;
+    work = parts_->For(values).allreduce(tensors, options);
+  });
   return Pending([this, work] { Guarded([&] { work->wait(); }); });
 }
 

@@ -49,7 +49,7 @@ class RankGroup {
   // (N, ...): the rows of all ranks, those of rank 0 first; each may have any number of them.
   torch::Tensor GatherRows(const torch::Tensor& rows);
 
-  // A sum that goes on while this rank computes; `values` must live and stay alone until Wait.
+  // One that goes on while this rank computes; `values` must live and stay alone until Wait.
   class Pending {
    public:
     explicit Pending(std::function<void()> wait = {}) : wait_(std::move(wait)) {}
@@ -58,8 +58,8 @@ class RankGroup {
    private:
     std::function<void()> wait_;
   };
-  Pending SumAsync(torch::Tensor& values);
-  Pending MaxAsync(torch::Tensor& values);
+  Pending SumAsync(torch::Tensor& values) { return ReduceAsync(values, Reduction::kSum); }
+  Pending MaxAsync(torch::Tensor& values) { return ReduceAsync(values, Reduction::kMax); }
 
   // Waits for all, however long one of them works. Interrupted where a signal came meanwhile.
   void Barrier();
@@ -76,6 +76,8 @@ class RankGroup {
 
  private:
   struct Parts;
+  enum class Reduction { kSum, kMax };
+  Pending ReduceAsync(torch::Tensor& values, Reduction reduction);
   template <typename Call>
   void Guarded(Call call);
 
