@@ -61,7 +61,7 @@ def update_seconds(m, share):
 def efficiency(m, world, bandwidth, case, zero):
     """Share of the ideal speed: what of the all-reduce the last backward pass does not hide is lost."""
     batch, accumulate = case
-    one = batch * m["flop_per_observation"] / GPU_FLOPS
+    one = batch * 3 * m["forward_flop"] / GPU_FLOPS
     ideal = accumulate * one + update_seconds(m, 1)
     buckets = 4 * m["trained_parameters"] / BUCKET
     reduce = ring(world) * 4 * m["trained_parameters"] / bandwidth + buckets * LATENCY
@@ -80,15 +80,19 @@ def table(head, rows):
 
 def page(m):
     trained, frozen = m["trained_parameters"], m["frozen_parameters"]
+    parts = memory(m, 1, zero=False)
+    activations = m["peak_bytes"] - sum(parts[part] for part in ("weights", "gradients", "Adam's moments"))
     out = ["# Training on many GPUs: what to expect", ""]
     out.append("Made by `scripts/scaling.py` from single-rank figures and stated speeds. **None of it has been measured on "
                "a GPU or on more than one machine**; it says what to expect and what to compare with.")
     out.append("")
     out.append("## What it is computed from")
     out.append(f"- Measured with one rank, {m['how']}: {trained:,} trained and {frozen:,} frozen parameters; "
-               f"{m['seconds_per_step']:.1f} s a step of one observation; {m['peak_bytes'] / GIB:.1f} GiB at its peak, about "
-               f"{m['activation_bytes'] / GIB:.0f} GiB of it activations and buffers of the libraries.")
-    out.append(f"- Counted: {m['flop_per_observation'] / 1e12:.2f} TFLOP an observation and step ({m['flop_how']}).")
+               f"{m['seconds_per_step']:.1f} s a step of one observation; {m['peak_bytes'] / GIB:.1f} GiB at its peak, "
+               f"{activations / GIB:.1f} GiB of it activations and buffers of the libraries (what the weights, their gradients and "
+               "Adam's moments leave of the peak).")
+    out.append(f"- Counted: {m['forward_flop'] / 1e9:.1f} GFLOP for the UNet's forward pass of an observation at 256 px, "
+               f"{m['forward_flop_512px'] / 1e9:.1f} at 512 px ({m['flop_how']}); a step takes three times that.")
     out.append(f"- Stated: the backward pass is {100 * m['backward_share']:.0f} % of a step ({m['backward_how']}).")
     out.append(f"- Stated: {GPU_FLOPS / 1e12:.0f} TFLOP/s sustained a GPU (35 % of an H100's bf16 peak), {HBM / 1e12:.1f} TB/s of memory, "
                f"{1e6 * LATENCY:.0f} us an all-reduce, and these links:")
@@ -127,7 +131,7 @@ def page(m):
         out += [f"### {name}", table(head, rows), ""]
     out.append("## What to do with it")
     out.append("- At 256 px a step is short beside what 871 million gradients weigh: take as many observations a GPU as fit, then "
-               "`--accumulate`. At 512 px a step is some five times longer, and the same links do.")
+               f"`--accumulate`. At 512 px a step has {m['forward_flop_512px'] / m['forward_flop']:.1f} times the operations, and the same links do.")
     out.append("- One node with NVLink does well; `--zero` where memory is short.")
     out.append("- Several nodes want InfiniBand; Ethernet of 100 Gb/s a node does not carry this model.")
     out.append("- What would help most and is not there yet: gradients sent in bf16, and the reduce-scatter of ZeRO in place of its "
