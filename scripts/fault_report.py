@@ -44,7 +44,8 @@ def main():
     print()
     print("## Two ranks as one, and resuming")
     print("40 steps. *TwoTrainAsOneWithTwiceTheBatch*: losses within 1e-4 of one rank's with twice the batch. "
-          "*ResumeAtEveryStepToTheSameBits*: one start a step, 39 cuts, two ranks. *ZeroGivesTheSameBits*: ZeRO stage 1 against "
+          "*TwoResumeAtEveryStepToTheSameBits*, *OneResumesAtEveryStepToTheSameBits*: one start a step, 39 cuts, two ranks and "
+          "one. *ZeroGivesTheSameBits*: ZeRO stage 1 against "
           "none. `finetune_bn` has batch normalisation in the conditioner.")
     print()
     print("| test | seconds | |")

@@ -64,9 +64,18 @@ void BackgroundWriter::Check() {
   if (done_) Wait();
 }
 
-void BackgroundWriter::Commit(const CheckpointContent& content) const {
+void BackgroundWriter::CommitFrozen(const CheckpointContent& content, CheckpointWriter& writer) {
+  // A step that is saved again takes the place of the last, which leaves no file to share but its neighbour's.
+  const bool again = last_ == content.step;
+  if (again || !before_last_ || !writer.Link("frozen", *before_last_, frozen_sum_))
+    frozen_sum_ = writer.Tensors("frozen", content.frozen);
+  if (!again) before_last_ = std::exchange(last_, content.step);
+}
+
+void BackgroundWriter::Commit(const CheckpointContent& content) {
   CheckpointWriter writer(run_, content.step);
   for (const auto& [file, tensors] : content.tensors) writer.Tensors(file, tensors);
+  if (!content.frozen.empty()) CommitFrozen(content, writer);
   Json state = content.state;
   if (content.vocabulary) state["vocabulary"] = writer.Vocabulary(*content.vocabulary);
   writer.Json("state", state);

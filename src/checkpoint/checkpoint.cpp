@@ -6,6 +6,7 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
+#include "genvinci/core/sha256.h"
 #include "genvinci/core/text.h"
 
 namespace genvinci {
@@ -124,16 +125,24 @@ CheckpointWriter::CheckpointWriter(const fs::path& run, int64_t step)
   staged_ = std::make_unique<StagedFolder>(target_, /*may_exist=*/true);
 }
 
-void CheckpointWriter::Note(const std::string& file) { files_[file] = Sha256OfFile(staged_->path() / file); }
+std::string CheckpointWriter::Tensors(const std::string& file, const NamedTensors& tensors) {
+  const std::string name = file + ".safetensors", sum = WriteTensors(staged_->path() / name, tensors);
+  files_[name] = sum;
+  return sum;
+}
 
-void CheckpointWriter::Tensors(const std::string& file, const NamedTensors& tensors) {
-  WriteTensors(staged_->path() / (file + ".safetensors"), tensors);
-  Note(file + ".safetensors");
+bool CheckpointWriter::Link(const std::string& file, int64_t step, const std::string& sum) {
+  const std::string name = file + ".safetensors";
+  std::error_code error;
+  fs::create_hard_link(FolderOf(run_) / NameOf(step) / name, staged_->path() / name, error);
+  if (!error) files_[name] = sum;
+  return !error;
 }
 
 void CheckpointWriter::Json(const std::string& file, const genvinci::Json& value) {
-  WriteJson(staged_->path() / (file + ".json"), value);
-  Note(file + ".json");
+  const std::string name = file + ".json";
+  WriteJson(staged_->path() / name, value);
+  files_[name] = Sha256OfFile(staged_->path() / name);
 }
 
 genvinci::Json CheckpointWriter::Vocabulary(const genvinci::Vocabulary& vocabulary) {
@@ -181,6 +190,12 @@ std::shared_ptr<SafetensorsFile> Checkpoint::Tensors(const std::string& file) co
   return std::make_shared<SafetensorsFile>(path_ / name);
 }
 
+std::shared_ptr<TensorFile> Checkpoint::Weights() const {
+  std::shared_ptr<TensorFile> model = Tensors("model");
+  if (!Has("frozen.safetensors")) return model;
+  return std::make_shared<JoinedTensorFiles>(std::vector<std::shared_ptr<const TensorFile>>{model, Tensors("frozen")});
+}
+
 genvinci::Json Checkpoint::Json(const std::string& file) const {
   const std::string name = file + ".json";
   if (!Has(name)) throw DataError("CKPT_FILE", "{}: has no {}", path_.string(), name);
@@ -210,7 +225,7 @@ genvinci::Vocabulary Checkpoint::Vocabulary() const {
 }
 
 void Checkpoint::LoadInto(torch::nn::Module& module, const std::string& prefix) const {
-  LoadState(module, prefix, *Tensors("model"), path_ / "model.safetensors");
+  LoadState(module, prefix, *Weights(), path_ / "model.safetensors");
   if (!Has("ema.safetensors")) return;
   const auto averaged = Tensors("ema");
   const torch::NoGradGuard no_grad;

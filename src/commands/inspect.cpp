@@ -139,7 +139,10 @@ Json InspectCheckpoint(const fs::path& path, const std::string& kind) {
   Json result = {{"kind", kind}, {"checkpoint", checkpoint.path().string()}};
   for (const char* key : {"kind", "step", "metrics", "config", "pipeline"})
     if (state.contains(key)) result[key == std::string("kind") ? "of" : key] = state[key];
-  result["model"] = InspectSafetensors(checkpoint.path() / "model.safetensors");
+  for (const char* part : {"model", "frozen"}) {
+    const std::string file = std::string(part) + ".safetensors";
+    if (checkpoint.Has(file)) result[part] = InspectSafetensors(checkpoint.path() / file);
+  }
   return result;
 }
 

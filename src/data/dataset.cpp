@@ -7,6 +7,7 @@
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/run_folder.h"
+#include "genvinci/core/sha256.h"
 #include "genvinci/data/section_reader.h"
 
 namespace genvinci {

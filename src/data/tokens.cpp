@@ -7,6 +7,7 @@
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/progress.h"
+#include "genvinci/core/sha256.h"
 #include "genvinci/genes/tokenizer.h"
 #include "genvinci/io/safetensors.h"
 

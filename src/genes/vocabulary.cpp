@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include "gene_table.h"
 #include "genvinci/core/error.h"
+#include "genvinci/core/sha256.h"
 
 namespace genvinci {
 namespace {
@@ -51,8 +53,13 @@ Vocabulary::Gene GeneFromJson(const Json& token, const Json& id, const Json& med
 
 }  // namespace
 
+struct Vocabulary::Fingerprint {
+  std::once_flag once;
+  std::string text;
+};
+
 Vocabulary::Vocabulary(std::vector<Gene> genes, const std::string& name, const FrameTokens& frame)
-    : name_(name), frame_(frame), genes_(std::move(genes)) {
+    : name_(name), frame_(frame), genes_(std::move(genes)), fingerprint_(std::make_shared<Fingerprint>()) {
   std::sort(genes_.begin(), genes_.end(), [](const Gene& a, const Gene& b) { return a.token < b.token; });
   if (genes_.empty()) throw DataError("VOCABULARY_FILE", "{}: has no genes", name_);
   for (size_t i = 0; i < genes_.size(); ++i) {
@@ -142,10 +149,13 @@ const Vocabulary::Gene* Vocabulary::BySymbol(std::string_view symbol) const {
   return found == by_symbol_.end() ? nullptr : &genes_[found->second];
 }
 
-std::string Vocabulary::fingerprint() const {
-  Json content = ToJson();
-  content.erase("name");
-  return Sha256(content.dump());
+const std::string& Vocabulary::fingerprint() const {
+  std::call_once(fingerprint_->once, [&] {
+    Json content = ToJson();
+    content.erase("name");
+    fingerprint_->text = Sha256(content.dump());
+  });
+  return fingerprint_->text;
 }
 
 }  // namespace genvinci

@@ -1,6 +1,7 @@
 #include "genvinci/io/tensor_file.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/text.h"
@@ -30,6 +31,31 @@ void TensorFile::Fetch(const std::vector<std::string>& names) const {
     sweep = {start, std::max(follows ? sweep.data() + sweep.size() : start, part.data() + part.size())};
   }
   file_->Fetch(sweep);
+}
+
+JoinedTensorFiles::JoinedTensorFiles(std::vector<std::shared_ptr<const TensorFile>> files)
+    : TensorFile(files.at(0)->path()), files_(std::move(files)) {
+  for (const auto& file : files_) {
+    for (const std::string& name : file->names()) {
+      if (Has(name)) throw DataError("TENSOR_NAME", "{}: has '{}' as another file has", file->path().string(), name);
+      Add(name, file->View(name));
+    }
+  }
+}
+
+void JoinedTensorFiles::Fetch(const std::vector<std::string>& names) const {
+  for (const auto& file : files_) {
+    std::vector<std::string> its;
+    std::copy_if(names.begin(), names.end(), std::back_inserter(its),
+                 [&](const auto& name) { return file->Has(name); });
+    if (!its.empty()) file->Fetch(its);
+  }
+}
+
+void JoinedTensorFiles::Release(const std::string& name) const {
+  for (const auto& file : files_) {
+    if (file->Has(name)) file->Release(name);
+  }
 }
 
 }  // namespace genvinci

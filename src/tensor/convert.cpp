@@ -38,8 +38,7 @@ std::string Misfit(const torch::Tensor& tensor, const TensorView& view) {
   return "";
 }
 
-std::vector<std::string> StateProblems(const NamedTensors& state, const std::string& prefix,
-                                       const SafetensorsFile& file) {
+std::vector<std::string> StateProblems(const NamedTensors& state, const std::string& prefix, const TensorFile& file) {
   std::vector<std::string> problems;
   std::set<std::string> wanted;
   for (const auto& [name, tensor] : state) {
@@ -95,15 +94,15 @@ TensorView ViewOf(const torch::Tensor& tensor) {
   return {FromTorch(tensor.scalar_type()), tensor.sizes().vec(), {bytes, tensor.nbytes()}};
 }
 
-void WriteTensors(const fs::path& path, const NamedTensors& tensors,
-                  const std::map<std::string, std::string>& metadata) {
+std::string WriteTensors(const fs::path& path, const NamedTensors& tensors,
+                         const std::map<std::string, std::string>& metadata) {
   std::vector<torch::Tensor> owners;
   std::vector<std::pair<std::string, TensorView>> views;
   for (const auto& [name, tensor] : tensors) {
     owners.push_back(tensor.detach().to(torch::kCPU).contiguous());
     views.emplace_back(name, ViewOf(owners.back()));
   }
-  WriteSafetensors(path, views, metadata);
+  return WriteSafetensors(path, views, metadata);
 }
 
 NamedTensors StateOf(const torch::nn::Module& module, const std::string& prefix) {
@@ -114,8 +113,7 @@ NamedTensors StateOf(const torch::nn::Module& module, const std::string& prefix)
   return state;
 }
 
-void LoadState(torch::nn::Module& module, const std::string& prefix, const SafetensorsFile& file,
-               const fs::path& path) {
+void LoadState(torch::nn::Module& module, const std::string& prefix, const TensorFile& file, const fs::path& path) {
   const NamedTensors state = StateOf(module, prefix);
   std::vector<std::string> problems = StateProblems(state, prefix, file);
   if (!problems.empty()) {

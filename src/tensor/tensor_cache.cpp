@@ -4,6 +4,7 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
+#include "genvinci/core/sha256.h"
 
 namespace genvinci {
 namespace {

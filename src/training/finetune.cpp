@@ -74,7 +74,7 @@ class FinetuneTask : public TrainingTask {
     return trained;
   }
   NamedTensors State() override { return StateOf(*pipeline_, ""); }
-  void Load(const SafetensorsFile& file, const fs::path& path) override { LoadState(*pipeline_, "", file, path); }
+  void Load(const TensorFile& file, const fs::path& path) override { LoadState(*pipeline_, "", file, path); }
   Json Describe() const override {
     return {{"pipeline", ToJson(pipeline_->config())}, {"sampling", ToJson(options_.sampling)}, {"sources", sources_}};
   }

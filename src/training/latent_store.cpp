@@ -7,6 +7,7 @@
 #include "genvinci/core/log.h"
 #include "genvinci/core/memory.h"
 #include "genvinci/core/progress.h"
+#include "genvinci/core/sha256.h"
 #include "genvinci/core/signals.h"
 #include "genvinci/core/text.h"
 #include "genvinci/data/patch_store.h"

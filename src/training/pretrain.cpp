@@ -60,7 +60,7 @@ class PretrainTask : public TrainingTask {
     return trained;
   }
   NamedTensors State() override { return StateOf(*transformer_, "transformer"); }
-  void Load(const SafetensorsFile& file, const fs::path& path) override {
+  void Load(const TensorFile& file, const fs::path& path) override {
     LoadState(*transformer_, "transformer", file, path);
   }
   Json Describe() const override { return {{"transformer", ToJson(config_)}}; }

@@ -5,6 +5,7 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
+#include "genvinci/core/sha256.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/data/tokens.h"
 #include "genvinci/io/token_dataset.h"

@@ -77,7 +77,7 @@ class AlignTask : public TrainingTask {
     return trained;
   }
   NamedTensors State() override { return StateOf(*aligner_, ""); }
-  void Load(const SafetensorsFile& file, const fs::path& path) override { LoadState(*aligner_, "", file, path); }
+  void Load(const TensorFile& file, const fs::path& path) override { LoadState(*aligner_, "", file, path); }
   Json Describe() const override {
     return {{"aligner", ToJson(aligner_->config())},
             {"img_size", data_.img_size},

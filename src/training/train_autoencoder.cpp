@@ -77,7 +77,7 @@ class AutoencoderTask : public TrainingTask {
     state.emplace_back("latent_scale", latent_scale_C_);
     return state;
   }
-  void Load(const SafetensorsFile& file, const fs::path& path) override {
+  void Load(const TensorFile& file, const fs::path& path) override {
     LoadState(*autoencoder_, "autoencoder", file, path);
   }
   Json Describe() const override {

@@ -54,9 +54,8 @@ WeightSource WeightSource::Open(const fs::path& path, const std::string& part) {
   if (IsOwn(path)) {
     const Checkpoint checkpoint = Checkpoint::Open(path);
     source.path_ = checkpoint.path();
-    source.Take(std::make_shared<SafetensorsFile>(checkpoint.path() / "model.safetensors"));
-    if (checkpoint.Has("ema.safetensors"))
-      source.Take(std::make_shared<SafetensorsFile>(checkpoint.path() / "ema.safetensors"));
+    source.Take(checkpoint.Weights());
+    if (checkpoint.Has("ema.safetensors")) source.Take(checkpoint.Tensors("ema"));
     source.config_ = checkpoint.Json("state");
     return source;
   }

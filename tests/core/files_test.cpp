@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "core/temp_folder.h"
+#include "genvinci/core/sha256.h"
 
 namespace genvinci {
 namespace {

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/temp_folder.h"
+#include "genvinci/core/sha256.h"
 #include "genvinci/io/table.h"
 
 namespace genvinci {

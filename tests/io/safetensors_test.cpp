@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/temp_folder.h"
+#include "genvinci/core/sha256.h"
 
 namespace genvinci {
 namespace {
@@ -68,11 +69,11 @@ TEST_F(Safetensors, WritesWhatItReads) {
   const std::vector<float> f = {1.5f, -2.0f, 3.25f, 0.0f, 5.0f, 6.0f};
   const std::vector<int64_t> i = {-7};
   const std::vector<uint8_t> b = {1, 0, 1};
-  WriteSafetensors(folder_ / "w.safetensors",
-                   {{"weight.\"x\"", {DType::kF32, {2, 3}, std::as_bytes(std::span(f))}},
-                    {"step", {DType::kI64, {}, std::as_bytes(std::span(i))}},
-                    {"mask", {DType::kBool, {3}, std::as_bytes(std::span(b))}}},
-                   {{"made_by", "a test"}});
+  const std::string sum = WriteSafetensors(folder_ / "w.safetensors",
+                                           {{"weight.\"x\"", {DType::kF32, {2, 3}, std::as_bytes(std::span(f))}},
+                                            {"step", {DType::kI64, {}, std::as_bytes(std::span(i))}},
+                                            {"mask", {DType::kBool, {3}, std::as_bytes(std::span(b))}}},
+                                           {{"made_by", "a test"}});
   const SafetensorsFile file(folder_ / "w.safetensors");
   EXPECT_THAT(file.names(), ElementsAre("weight.\"x\"", "step", "mask"));
   EXPECT_EQ(std::memcmp(file.View("weight.\"x\"").bytes.data(), f.data(), 24), 0);
@@ -84,6 +85,38 @@ TEST_F(Safetensors, WritesWhatItReads) {
   std::memcpy(&header, bytes.data(), 8);
   EXPECT_EQ(header % 8, 0u);
   EXPECT_EQ(bytes.size(), 8 + header + 24 + 8 + 3);
+  EXPECT_EQ(sum, Sha256(bytes));
+}
+
+TEST_F(Safetensors, WritesLargeTensorsInBlocks) {
+  std::vector<uint8_t> large((1 << 18) * 3 + 5);
+  for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<uint8_t>(i * 7 + i / 251);
+  const std::string sum =
+      WriteSafetensors(folder_ / "w.safetensors",
+                       {{"a", {DType::kU8, {static_cast<int64_t>(large.size())}, std::as_bytes(std::span(large))}}});
+  EXPECT_EQ(sum, Sha256OfFile(folder_ / "w.safetensors"));
+  const SafetensorsFile file(folder_ / "w.safetensors");
+  EXPECT_EQ(std::memcmp(file.View("a").bytes.data(), large.data(), large.size()), 0);
+}
+
+TEST_F(Safetensors, SeveralFilesAsOne) {
+  const auto write = [&](const std::string& name, const std::vector<std::string>& tensors, uint8_t value) {
+    const std::vector<uint8_t> bytes = {value};
+    std::vector<std::pair<std::string, TensorView>> views;
+    for (const std::string& tensor : tensors)
+      views.push_back({tensor, {DType::kU8, {1}, std::as_bytes(std::span(bytes))}});
+    WriteSafetensors(folder_ / name, views);
+    return std::make_shared<const SafetensorsFile>(folder_ / name);
+  };
+  const JoinedTensorFiles joined({write("one", {"a", "b"}, 1), write("two", {"c"}, 2)});
+  EXPECT_THAT(joined.names(), ElementsAre("a", "b", "c"));
+  joined.Fetch({"c", "a"});
+  EXPECT_EQ(joined.View("a").bytes[0], std::byte{1});
+  EXPECT_EQ(joined.View("c").bytes[0], std::byte{2});
+  joined.Release("c");
+  EXPECT_EQ(joined.View("c").bytes[0], std::byte{2});
+  EXPECT_EQ(joined.path(), folder_ / "one");
+  CatchError("TENSOR_NAME", [&] { JoinedTensorFiles({write("one", {"a"}, 1), write("two", {"a"}, 2)}); });
 }
 
 TEST_F(Safetensors, ReadsPythonsFile) {

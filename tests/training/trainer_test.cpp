@@ -29,7 +29,7 @@ class ToyTask : public TrainingTask {
   torch::nn::Module& module() override { return *layer_; }
   NamedTensors Trained() override { return StateOf(*layer_, "toy"); }
   NamedTensors State() override { return StateOf(*layer_, "toy"); }
-  void Load(const SafetensorsFile& file, const fs::path& path) override { LoadState(*layer_, "toy", file, path); }
+  void Load(const TensorFile& file, const fs::path& path) override { LoadState(*layer_, "toy", file, path); }
   Json Describe() const override { return {{"toy", 1}}; }
   StepLoss Loss(const std::vector<int64_t>& items, const DrawKey& key) override {
     ItemDraws draws(key, items);

@@ -20,16 +20,18 @@ namespace genvinci {
 class CheckpointWriter {
  public:
   CheckpointWriter(const fs::path& run, int64_t step);
-  void Tensors(const std::string& file, const NamedTensors& tensors);  // "model" -> model.safetensors
-  void Json(const std::string& file, const genvinci::Json& value);     // "state" -> state.json
+  // "model" -> model.safetensors. Returns its sha256.
+  std::string Tensors(const std::string& file, const NamedTensors& tensors);
+  // The run's checkpoint of `step` has the same file, with this sha256: takes it over as a hard link, which costs no
+  // writing. False where that file is gone, or where the file system has no hard links.
+  bool Link(const std::string& file, int64_t step, const std::string& sum);
+  void Json(const std::string& file, const genvinci::Json& value);  // "state" -> state.json
   // vocabulary.json unless it is the built-in table; returns what state.json keeps of it: name and fingerprint.
   genvinci::Json Vocabulary(const genvinci::Vocabulary& vocabulary);
   // Keeps the last `keep` checkpoints and the best one; others are removed after the commit.
   void Commit(bool best, int64_t keep = 2);
 
  private:
-  void Note(const std::string& file);
-
   fs::path run_, target_;
   int64_t step_;
   std::unique_ptr<StagedFolder> staged_;
@@ -49,12 +51,14 @@ class Checkpoint {
   int64_t step() const { return step_; }
   bool Has(const std::string& file) const;                                  // "vocabulary.json"
   std::shared_ptr<SafetensorsFile> Tensors(const std::string& file) const;  // "model"; DataError CKPT_FILE
-  genvinci::Json Json(const std::string& file) const;                       // "state"
+  // model.safetensors and, where there is one, frozen.safetensors.
+  std::shared_ptr<TensorFile> Weights() const;
+  genvinci::Json Json(const std::string& file) const;  // "state"
   // DataError CKPT_KIND unless state.json's "kind" is `kind`; returns state.json.
   genvinci::Json RequireKind(const std::string& kind) const;
   // The vocabulary that state.json names. DataError CKPT_VOCABULARY.
   genvinci::Vocabulary Vocabulary() const;
-  // LoadState from model.safetensors, then the averaged weights of ema.safetensors where there are any.
+  // LoadState from Weights(), then the averaged weights of ema.safetensors where there are any.
   void LoadInto(torch::nn::Module& module, const std::string& prefix) const;
 
  private:

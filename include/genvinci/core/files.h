@@ -84,10 +84,6 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Lower-case hexadecimal SHA-256.
-std::string Sha256(std::string_view bytes);
-std::string Sha256OfFile(const fs::path& path);
-
 // Names for files made from obs_names: letters, digits, '-', '_', '.' and '+' stay, every other byte becomes %XX; an
 // empty name, "." and ".." are escaped too. Injective.
 std::string EscapeFileName(std::string_view name);

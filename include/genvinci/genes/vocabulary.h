@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -56,14 +57,17 @@ class Vocabulary {
   // By Ensembl id, with or without ".version"; or by symbol (upper and lower case differ). nullptr when unknown.
   const Gene* ById(std::string_view ensembl_id) const;
   const Gene* BySymbol(std::string_view symbol) const;
-  std::string fingerprint() const;  // sha256 of its content, whatever its name
+  const std::string& fingerprint() const;  // sha256 of its content, whatever its name; computed once
 
  private:
+  struct Fingerprint;
+
   std::string name_;
   FrameTokens frame_;
   int64_t size_ = 0;
   std::vector<Gene> genes_;
   std::unordered_map<std::string, size_t> by_id_, by_symbol_;
+  std::shared_ptr<Fingerprint> fingerprint_;  // of all copies
 };
 
 }  // namespace genvinci

@@ -25,8 +25,8 @@ class SafetensorsFile : public TensorFile {
 };
 
 // Written atomically, in the order given; the header is padded with spaces to a multiple of 8 bytes. The same tensors
-// give the same bytes.
-void WriteSafetensors(const fs::path& path, const std::vector<std::pair<std::string, TensorView>>& tensors,
-                      const std::map<std::string, std::string>& metadata = {});
+// give the same bytes. Returns their SHA-256 as Sha256OfFile would.
+std::string WriteSafetensors(const fs::path& path, const std::vector<std::pair<std::string, TensorView>>& tensors,
+                             const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace genvinci

@@ -25,9 +25,9 @@ class TensorFile {
   const std::vector<int64_t>& Shape(const std::string& name) const { return Find(name).shape; }
   DType Type(const std::string& name) const { return Find(name).dtype; }
   // Brings the bytes of some tensors into memory, in the file's order.
-  void Fetch(const std::vector<std::string>& names) const;
+  virtual void Fetch(const std::vector<std::string>& names) const;
   // The tensor's bytes need not stay in memory until they are looked at again.
-  void Release(const std::string& name) const {
+  virtual void Release(const std::string& name) const {
     if (file_) file_->Release(Find(name).bytes);
   }
 
@@ -48,6 +48,18 @@ class TensorFile {
   std::unique_ptr<MappedFile> file_;
   std::vector<std::string> names_;
   std::map<std::string, TensorView> views_;
+};
+
+// The tensors of several files as if they were one, whose path is the first's. DataError TENSOR_NAME where two files
+// have one name.
+class JoinedTensorFiles final : public TensorFile {
+ public:
+  explicit JoinedTensorFiles(std::vector<std::shared_ptr<const TensorFile>> files);
+  void Fetch(const std::vector<std::string>& names) const override;
+  void Release(const std::string& name) const override;
+
+ private:
+  std::vector<std::shared_ptr<const TensorFile>> files_;
 };
 
 }  // namespace genvinci

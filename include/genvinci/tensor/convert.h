@@ -28,15 +28,15 @@ torch::Tensor BorrowTensor(const TensorView& view, std::shared_ptr<const void> o
 // A view into a contiguous CPU tensor.
 TensorView ViewOf(const torch::Tensor& tensor);
 
-// Contiguous CPU copies are made where needed.
-void WriteTensors(const fs::path& path, const NamedTensors& tensors,
-                  const std::map<std::string, std::string>& metadata = {});
+// Contiguous CPU copies are made where needed. Returns the file's SHA-256.
+std::string WriteTensors(const fs::path& path, const NamedTensors& tensors,
+                         const std::map<std::string, std::string>& metadata = {});
 
 // Parameters and buffers by name, with `prefix` + "." in front.
 NamedTensors StateOf(const torch::nn::Module& module, const std::string& prefix);
 // Copies every parameter and buffer of `module` from the file. A missing, surplus (within the prefix) or mis-shaped
 // tensor is a DataError (CKPT_TENSORS) that lists the first ten.
-void LoadState(torch::nn::Module& module, const std::string& prefix, const SafetensorsFile& file, const fs::path& path);
+void LoadState(torch::nn::Module& module, const std::string& prefix, const TensorFile& file, const fs::path& path);
 
 // 8-bit image(s) <-> float in [-1, 1], (C, H, W).
 torch::Tensor ImageToTensor(const Image& image);

@@ -37,8 +37,9 @@ class TrainingTask {
 
   virtual torch::nn::Module& module() = 0;  // its train() and eval() are called
   virtual NamedTensors Trained() = 0;       // the parameters that the optimizer moves, named as in State()
-  virtual NamedTensors State() = 0;         // model.safetensors
-  virtual void Load(const SafetensorsFile& file, const fs::path& path) = 0;
+  // All that generation needs. Parameters of module() that want no gradient never change in a run.
+  virtual NamedTensors State() = 0;
+  virtual void Load(const TensorFile& file, const fs::path& path) = 0;
   // Configuration for state.json, besides what the Trainer knows.
   virtual Json Describe() const = 0;
   virtual const Vocabulary* vocabulary() const { return nullptr; }

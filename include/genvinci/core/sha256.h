@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "genvinci/core/files.h"
+
+struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
+
+namespace genvinci {
+
+// Lower-case hexadecimal SHA-256 (FIPS 180-4) of bytes that come piece by piece.
+class Sha256Sum {
+ public:
+  Sha256Sum();
+  void Add(std::string_view bytes);
+  std::string Hex();  // once
+
+ private:
+  std::unique_ptr<evp_md_ctx_st, void (*)(evp_md_ctx_st*)> context_;
+};
+
+std::string Sha256(std::string_view bytes);
+std::string Sha256OfFile(const fs::path& path);  // MissingFileError, IoError
+
+}  // namespace genvinci
