@@ -10,10 +10,11 @@ later, when nothing is being written any more; between runs, the whole times. Le
 import argparse
 import json
 import pathlib
-import platform
 import statistics
 import subprocess
 import tempfile
+
+import machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STEPS, EVERY, WARM = 250, 10, 20
@@ -42,7 +43,6 @@ def main():
     parser.add_argument("--rounds", default=5, type=int)
     parser.add_argument("--output", type=pathlib.Path)
     arguments = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     with tempfile.TemporaryDirectory() as folder:
         def genvinci(line):
             subprocess.run([arguments.binary.resolve(), *line.split(), "--quiet"], cwd=folder, check=True,
@@ -66,7 +66,7 @@ def main():
     ratio = statistics.median(a / b - 1 for a, b in zip(seconds[True], seconds[False]))
     text = f"""# What a checkpoint costs training
 
-Made by `scripts/checkpoint_cost.py` at commit {commit.stdout.strip()} on {platform.machine()}, two cores, both in training. Fine-tuning of
+Made by `scripts/checkpoint_cost.py` at commit {machine.commit()} on {machine.name()}, all of them in training. Fine-tuning of
 size `small`, 64 px, {STEPS} steps (the first {WARM} left out), with `--save_steps {EVERY}` and without in turn. A checkpoint holds, in
 MB: {sizes}; what is frozen is linked, not written again.
 

@@ -10,6 +10,6 @@ started=$(date +%s)
 status=0
 ctest --test-dir build/dev -L fault --output-on-failure --timeout 7200 || status=$?
 build/dev/bin/test_training --gtest_filter='E2eRanks*' --gtest_output="xml:$record.xml" || status=$?
-python3 scripts/fault_report.py "$record" "$record.xml" "$(($(date +%s) - started))" "$status" > docs/results/faults.md
+python3 scripts/fault_report.py "$record" "$record.xml" "$(($(date +%s) - started))" "$status" docs/results/faults.md
 rm -f "$record.xml"
 exit "$status"
