@@ -358,13 +358,20 @@ TEST_F(FaultRun, SignalsSaveFirst) {
   std::mt19937 random(3);
   const int64_t cases = Count(110, 6);
   int64_t passed = 0, after_end = 0;
+  const auto has_begun = [&](Background& run) { return fs::exists(Path("run/run.json")) || run.HasEnded(); };
+  Background whole(folder_->path(), kTrain + "--output run");
+  ASSERT_TRUE(WaitUntil([&] { return has_begun(whole); }));
+  const auto begin = Clock::now();
+  ASSERT_TRUE(WaitUntil([&] { return fs::exists(Path("run/checkpoints/step-12")); })) << whole.err();
+  const double span = std::chrono::duration<double>(Clock::now() - begin).count();
+  ASSERT_EQ(whole.Wait(), 0);
   for (int64_t i = 0; i < cases; ++i) {
     fs::remove_all(Path("run"));
     const int signal = i % 3 == 0 ? SIGUSR1 : SIGTERM;
     const bool twice = i % 3 == 2;
     Background run(folder_->path(), kTrain + "--output run");
-    ASSERT_TRUE(WaitUntil([&] { return fs::exists(Path("run/run.json")) || run.HasEnded(); }));
-    Sleep(std::uniform_real_distribution<double>(0, 0.4)(random));
+    ASSERT_TRUE(WaitUntil([&] { return has_begun(run); }));
+    Sleep(std::uniform_real_distribution<double>(0, span)(random));
     run.Signal(signal);
     if (twice) run.Signal(signal);
     const int code = run.Wait();
