@@ -25,7 +25,7 @@ namespace genvinci {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kGrace = std::chrono::seconds(2);
+constexpr auto kGrace = std::chrono::seconds(2), kGraceWhenAsked = std::chrono::seconds(20);
 constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGUSR1};
 
 [[noreturn]] void Fail(const char* what) {
@@ -83,11 +83,12 @@ class RankProcesses {
     std::optional<int> first;  // to fail
     Clock::time_point killing_at{};
     while (Reap(first)) {
-      if (first && killing_at == Clock::time_point{}) killing_at = Clock::now() + kGrace;
+      if (first && killing_at == Clock::time_point{}) killing_at = Clock::now() + (asked_ ? kGraceWhenAsked : kGrace);
       if (first && Clock::now() >= killing_at) KillRest();
       const timespec moment{0, 100'000'000};
       const int signal = ::sigtimedwait(&signals, nullptr, &moment);
-      if (std::find(std::begin(kStopSignals), std::end(kStopSignals), signal) != std::end(kStopSignals)) PassOn(signal);
+      if (std::find(std::begin(kStopSignals), std::end(kStopSignals), signal) != std::end(kStopSignals)) Stop(signal);
+      if (signal == SIGTSTP) Suspend();
     }
     return first ? Judge(*first) : Outcome{};
   }
@@ -153,6 +154,19 @@ class RankProcesses {
     }
   }
 
+  // The first one decides what comes of it.
+  void Stop(int signal) {
+    if (!asked_) asked_ = signal;
+    PassOn(signal);
+  }
+
+  // Ctrl-Z, until fg or bg.
+  void Suspend() const {
+    PassOn(SIGSTOP);
+    ::raise(SIGSTOP);
+    PassOn(SIGCONT);
+  }
+
   void KillRest() {
     for (size_t i = 0; i < ranks_.size(); ++i) {
       if (ranks_[i].status || std::find(killed_.begin(), killed_.end(), i) != killed_.end()) continue;
@@ -175,6 +189,9 @@ class RankProcesses {
     }
     if (!own_fault(culprit) && !killed_.empty()) return Hung(killed_.front());
     const int status = *ranks_[culprit].status;
+    // One that had not come to its handlers yet, or was asked twice.
+    if (WIFSIGNALED(status) && asked_)
+      return {asked_ == SIGUSR1 ? static_cast<int>(ExitCode::kRequeue) : 128 + asked_, "", false};
     if (WIFSIGNALED(status)) {
       return {static_cast<int>(ExitCode::kRankLost),
               fmt::format("genvinci: error[RANK_DEAD]: {} was ended by signal {} ({})", Name(culprit), WTERMSIG(status),
@@ -183,7 +200,8 @@ class RankProcesses {
     }
     const int code = WEXITSTATUS(status);
     const bool was_asked = code == 130 || code == 143 || code == 75;
-    const bool may_go_on = code == static_cast<int>(ExitCode::kRankLost) || code == static_cast<int>(ExitCode::kIo);
+    const bool may_go_on =
+        !asked_ && (code == static_cast<int>(ExitCode::kRankLost) || code == static_cast<int>(ExitCode::kIo));
     if (was_asked) return {code, "", false};
     return {code, fmt::format("genvinci: error[RANK_FAILED]: {} left with exit code {}", Name(culprit), code),
             may_go_on};
@@ -192,7 +210,7 @@ class RankProcesses {
   Outcome Hung(size_t rank) const {
     return {static_cast<int>(ExitCode::kRankLost),
             fmt::format("genvinci: error[RANK_HUNG]: {} did not answer and was killed", Name(rank)),
-            /*may_go_on=*/true};
+            /*may_go_on=*/!asked_};
   }
 
   std::string Name(size_t rank) const {
@@ -206,6 +224,7 @@ class RankProcesses {
   int restart_;
   std::vector<Process> ranks_;
   std::vector<size_t> killed_;
+  int asked_ = 0;  // the first stop signal
 };
 
 // The signals that Wait takes by hand.
@@ -214,6 +233,7 @@ class BlockedSignals {
   BlockedSignals() {
     ::sigemptyset(&set_);
     ::sigaddset(&set_, SIGCHLD);
+    ::sigaddset(&set_, SIGTSTP);
     for (const int signal : kStopSignals) ::sigaddset(&set_, signal);
     ::sigprocmask(SIG_BLOCK, &set_, &before_);
   }

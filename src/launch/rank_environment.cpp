@@ -158,7 +158,8 @@ std::vector<std::string> ExpandHostList(const std::string& list) {
   return hosts;
 }
 
-uint16_t PortOfJob(int64_t job, int64_t step) { return static_cast<uint16_t>(20000 + (job * 31 + step) % 20000); }
+// Below the range that Linux hands out by itself (32768 and above).
+uint16_t PortOfJob(int64_t job, int64_t step) { return static_cast<uint16_t>(20000 + (job * 31 + step) % 12000); }
 
 std::vector<int> ParseDevices(const std::string& devices) {
   if (devices.empty()) return {};
@@ -185,13 +186,16 @@ std::string RankDevice(const std::string& device, const RankEnvironment& environ
   const bool takes_cuda = (device == "auto" && cuda_devices > 0) || device == "cuda";
   if (!takes_cuda || (environment.world == 1 && options.devices.empty())) return device;
   const std::vector<int> list = ParseDevices(options.devices);
+  // Where each task is given one device of its own (srun --gpus-per-task=1), it is the first one to all.
+  const bool has_own = list.empty() && cuda_devices == 1 && environment.launcher == Launcher::kSlurm;
+  if (has_own) return "cuda:0";
   const auto local = static_cast<size_t>(environment.local_rank);
   const int index = local < list.size() ? list[local] : environment.local_rank;
   if (index >= cuda_devices)
-    throw ConfigError(
-        "DEVICES",
-        "rank {} would run on cuda:{}, but this machine has {} CUDA devices: start fewer ranks, or use --device cpu",
-        environment.rank, index, cuda_devices);
+    throw ConfigError("DEVICES",
+                      "rank {} would run on cuda:{}, but sees {} CUDA devices: start fewer ranks, give the step more "
+                      "devices, or use --device cpu",
+                      environment.rank, index, cuda_devices);
   return fmt::format("cuda:{}", index);
 }
 

@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <map>
 #include <thread>
 
 #include "core/temp_folder.h"
@@ -90,6 +92,25 @@ TEST_F(FaultLocalRanks, PassesSignalsOn) {
   sender.join();
   EXPECT_EQ(ended.code, 75);
   EXPECT_EQ(ended.err, "");
+}
+
+// One that has no handlers yet ends by the signal; that is no loss to recover from.
+TEST_F(FaultLocalRanks, DoesNotStartAgainWhatWasAskedToStop) {
+  for (const auto& [signal, code] : std::map<int, int>{{SIGTERM, 143}, {SIGUSR1, 75}}) {
+    std::thread sender([signal = signal] {
+      sigset_t signals;
+      sigfillset(&signals);
+      pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+      ::kill(::getpid(), signal);
+    });
+    const Ended ended = Run("echo x >> starts$RANK; exec sleep 60", 2, 3);
+    sender.join();
+    EXPECT_EQ(ended.code, code);
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(Slurp(folder_ / "starts0"), "x\n");
+    std::filesystem::remove(folder_ / "starts0");
+  }
 }
 
 TEST(RankStatus, IsSharedThroughItsDescriptor) {

@@ -44,13 +44,14 @@ RankEnvironment ReadRankEnvironment();  // of this process
 
 // "node[01-03,7],gpu5" -> node01, node02, node03, node7, gpu5. ConfigError RANK_ENVIRONMENT.
 std::vector<std::string> ExpandHostList(const std::string& list);
-// A port that every task of the step derives alike: 20000 to 39999.
+// A port that every task of the step derives alike: 20000 to 31999.
 uint16_t PortOfJob(int64_t job, int64_t step);
 
 // What --devices asks for. "2": two ranks, devices 0 and 1; "0,2": two ranks on these; "": none. ConfigError DEVICES.
 std::vector<int> ParseDevices(const std::string& devices);
 // The device of this rank: "auto" and "cuda" become cuda:N where `cuda_devices` > 0 (N: from --devices, else the local
-// rank); anything else stays. ConfigError DEVICES where there are fewer devices than ranks on this host.
+// rank; a Slurm task that sees one device has it to itself); anything else stays. ConfigError DEVICES where there are
+// fewer devices than ranks on this host.
 std::string RankDevice(const std::string& device, const RankEnvironment& environment, const RankOptions& options,
                        int cuda_devices);
 
