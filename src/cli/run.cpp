@@ -10,6 +10,7 @@
 #include "genvinci/commands/entry.h"
 #include "genvinci/core/files.h"
 #include "genvinci/core/log.h"
+#include "genvinci/core/signals.h"
 #include "genvinci/core/version.h"
 #include "genvinci/launch/local_ranks.h"
 #include "genvinci/launch/rank_environment.h"
@@ -42,6 +43,7 @@ fs::path FindLibrary() {
 
 // LibTorch loads here and not at the program's start, so that --help takes milliseconds.
 int RunInLibrary(const Json& request) {
+  HoldSignals();
   const fs::path path = FindLibrary();
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) throw IoError("LIBRARY_LOAD", "{}: {}: install again", path.string(), dlerror());

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <map>
+#include <set>
 
 #include "genvinci/commands/demo.h"
 #include "genvinci/commands/forward.h"
@@ -63,10 +64,22 @@ void PrintResult(const Json& result) {
   }
 }
 
+// Started once a rank, a command that knows no ranks would do all of its work as often, in one place.
+void RequireOneProcess(const std::string& command) {
+  static const std::set<std::string> kOnRanks = {"pretrain", "autoencoder", "align",
+                                                 "finetune", "generate",    "evaluate"};
+  const int world = ReadRankEnvironment().world;
+  if (world == 1 || kOnRanks.contains(command)) return;
+  throw ConfigError("ONE_PROCESS",
+                    "{}: runs in one process, not in {} ranks: start it without torchrun, or by srun -n 1", command,
+                    world);
+}
+
 int RunCommand(const Json& request) {
   const std::string command = request.at("command");
   const auto found = kCommands.find(command);
   GENVINCI_CHECK(found != kCommands.end(), "no command {}", command);
+  RequireOneProcess(command);
   SetCommandLine(request.at("command_line"));
   InstallSignalHandlers();
   const Json& given = request.at("options");

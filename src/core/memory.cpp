@@ -1,6 +1,7 @@
 #include "genvinci/core/memory.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -76,7 +77,15 @@ uint64_t AvailableMemoryUnder(const std::string& root) {
 
 }  // namespace internal
 
-uint64_t AvailableMemory() { return internal::AvailableMemoryUnder("/"); }
+namespace {
+
+std::atomic<int> sharers{1};
+
+}  // namespace
+
+void SetMemorySharers(int processes) { sharers = processes; }
+
+uint64_t AvailableMemory() { return internal::AvailableMemoryUnder("/") / static_cast<uint64_t>(sharers.load()); }
 
 void RequireMemory(uint64_t bytes, std::string_view what, std::string_view advice) {
   const uint64_t available = AvailableMemory();

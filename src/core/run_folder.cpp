@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <ctime>
 #include <system_error>
 #include <utility>
@@ -88,6 +89,11 @@ int Lock(const fs::path& folder) {
                   std::generic_category().message(errno), errno);
   if (::flock(lock, LOCK_EX | LOCK_NB) == 0) return lock;
   const int error = errno;
+  if (error == ENOSYS || error == EOPNOTSUPP || error == ENOLCK) {
+    Warn("{}: this file system has no locks ({}): make sure that no other process works in this folder",
+         folder.string(), std::generic_category().message(error));
+    return lock;
+  }
   ::close(lock);
   if (error == EWOULDBLOCK)
     throw OverwriteError("RUN_IN_USE", "{}: another process works in this folder: wait for it or choose another place",
@@ -175,6 +181,7 @@ void RunFolder::WriteRunJson(const std::string& command, const Json& options, co
               {"host", HostName()},  {"started", LocalTime("%Y-%m-%dT%H:%M:%S%z")}};
   const Json common = options.value("common", Json::object());
   if (common.contains("seed")) run["seed"] = common["seed"];
+  if (!JobId().empty()) run["job"] = JobId();
   run["options"] = options;
   run["facts"] = facts;
   const fs::path path = path_ / "run.json";
@@ -194,6 +201,11 @@ void RunFolder::AppendMetrics(const Json& row) { AppendToFile(path_ / "metrics.j
 std::string HostName() {
   char name[256] = {};
   return ::gethostname(name, sizeof(name) - 1) == 0 ? name : "";
+}
+
+std::string JobId() {
+  const char* job = std::getenv("SLURM_JOB_ID");
+  return job ? job : "";
 }
 
 void SetCommandLine(const std::string& command_line) { CommandLineText() = command_line; }

@@ -27,14 +27,30 @@ extern "C" void OnStopSignal(int signal) {
 
 }  // namespace
 
+namespace {
+
+constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGUSR1};
+
+void MaskStopSignals(int how) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : kStopSignals) sigaddset(&set, signal);
+  pthread_sigmask(how, &set, nullptr);
+}
+
+}  // namespace
+
+void HoldSignals() { MaskStopSignals(SIG_BLOCK); }
+
 void InstallSignalHandlers() {
   struct sigaction action {};
   action.sa_handler = OnStopSignal;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaction(signal, &action, nullptr);
+  for (const int signal : kStopSignals) sigaction(signal, &action, nullptr);
   // A file size limit is then an error of write(), which names the file.
   std::signal(SIGXFSZ, SIG_IGN);
+  MaskStopSignals(SIG_UNBLOCK);
 }
 
 int StopSignal() { return stop_signal.load(); }

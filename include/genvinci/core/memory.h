@@ -6,8 +6,10 @@
 
 namespace genvinci {
 
-// Memory that this process may still take: MemAvailable, or the cgroup's limit less its use where that is smaller.
+// Memory that this process may still take: MemAvailable, or the cgroup's limit less its use where that is smaller; of
+// it, the share of one of so many processes that take it at the same time.
 uint64_t AvailableMemory();
+void SetMemorySharers(int processes);
 
 // Throws DataError (MEMORY) saying need, available and `advice` when `bytes` are more than is available.
 void RequireMemory(uint64_t bytes, std::string_view what, std::string_view advice);

@@ -59,6 +59,8 @@ class RunFolder {
 
 // This machine's name.
 std::string HostName();
+// Of the batch system (SLURM_JOB_ID); a job that is put back in the queue keeps it. Empty: none.
+std::string JobId();
 
 // The argument vector as given, for run.json; main sets it once.
 void SetCommandLine(const std::string& command_line);

@@ -5,6 +5,8 @@ namespace genvinci {
 // SIGINT, SIGTERM and SIGUSR1 set a flag that long work polls between steps; a second SIGINT ends at once. The first
 // signal decides. SIGXFSZ is ignored, so that a file size limit is an IoError.
 void InstallSignalHandlers();
+// Until the handlers are there, these signals wait.
+void HoldSignals();
 // The signal that asked to stop, or 0.
 int StopSignal();
 void ClearStopSignal();  // for tests
