@@ -42,6 +42,8 @@ c10::intrusive_ptr<c10d::Backend> MakeNccl(const BackendPlace& place) {
                       "NCCL {} was found, this program was built with the header of {}: build it with the header that "
                       "LibTorch's own library has (docs/gpu.md)",
                       version, NCCL_VERSION_CODE);
+  // Else its watchdog aborts this process when another rank is gone, before the rank watch can say which.
+  ::setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0", /*overwrite=*/0);
   auto options = c10d::ProcessGroupNCCL::Options::create();
   options->timeout = place.timeout;
   return c10::make_intrusive<c10d::ProcessGroupNCCL>(place.store, place.rank, place.world, options);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
+#include <system_error>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -39,9 +41,18 @@ void QuietC10d() {
   c10::initLogging();
 }
 
+// Processes with the same place see each other's process numbers.
+std::string Place() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string boot;
+  std::getline(file, boot);
+  std::error_code error;
+  return fmt::format("{}/{}/{}", HostName(), boot, fs::read_symlink("/proc/self/ns/pid", error).string());
+}
+
 // Who has not come is named.
 void RequireAll(c10d::Store& store, const RankEnvironment& env, const RankOptions& options) {
-  store.set(fmt::format("who/{}", env.rank), fmt::format("{} {}", HostName(), ::getpid()));
+  store.set(fmt::format("who/{}", env.rank), fmt::format("{} {} {}", HostName(), ::getpid(), Place()));
   const std::vector<std::string> keys = KeysOf("who", env.world);
   const auto end = Clock::now() + Milliseconds(options.init_timeout);
   while (!store.check(keys)) {
@@ -76,8 +87,7 @@ c10::intrusive_ptr<c10d::Store> OpenStore(const RankEnvironment& env, const Rank
   store.timeout = Milliseconds(options.init_timeout);
   if (store.isServer && env.listen_descriptor >= 0) store.masterListenFd = env.listen_descriptor;
   try {
-    auto tcp = c10::make_intrusive<c10d::TCPStore>(env.host, store);
-    return c10::make_intrusive<c10d::PrefixStore>(fmt::format("genvinci/{}", env.restart), tcp);
+    return c10::make_intrusive<c10d::TCPStore>(env.host, store);
   } catch (const std::exception& error) {
     if (store.isServer)
       throw RankError("RANK_STORE", "rank 0: the store cannot be served at {}: {}", StoreName(env), error.what());
@@ -86,6 +96,10 @@ c10::intrusive_ptr<c10d::Store> OpenStore(const RankEnvironment& env, const Rank
                     env.rank, env.store_is_served ? "torchrun's agent" : "rank 0, which serves the store,",
                     options.init_timeout, StoreName(env));
   }
+}
+
+c10::intrusive_ptr<c10d::Store> StartsOwn(const c10::intrusive_ptr<c10d::Store>& store, const RankEnvironment& env) {
+  return c10::make_intrusive<c10d::PrefixStore>(fmt::format("genvinci/{}", env.restart), store);
 }
 
 void AwaitRanks(c10d::Store& store, const RankEnvironment& env, const RankOptions& options) {
@@ -111,7 +125,8 @@ void AwaitLastWords(c10d::Store& store, const RankEnvironment& env, bool has_fai
     const std::vector<std::string> keys = KeysOf("beat", env.world);
     const auto left = [](const std::vector<uint8_t>& beat) {
       const std::string text(beat.begin(), beat.end());
-      return text.ends_with(" done") || text.find(" failed ") != std::string::npos;
+      return text.ends_with(" done") || text.find(" failed ") != std::string::npos ||
+             text.find(" stopped ") != std::string::npos;
     };
     const auto most = has_failed ? kLastWordsOfAFailure : kLastWords;
     for (const auto end = Clock::now() + most; Clock::now() < end; std::this_thread::sleep_for(kPoll)) {

@@ -11,6 +11,7 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
+#include "attended_clock.h"
 #include "genvinci/core/error.h"
 
 namespace genvinci {
@@ -19,15 +20,19 @@ struct RankWatchOptions {
   int rank = 0, world = 1;
   std::string store_name;  // "host:port"
   bool store_is_rank0 = true;
-  std::chrono::duration<double> rank_timeout{600};
+  std::chrono::duration<double> init_timeout{300}, rank_timeout{600};
 };
 
 // A thread that writes this rank's beat into the store and reads those of the others: the main rank all, the others
-// the main rank's, which also tells its verdict. Work of the store stays linear in the number of ranks.
+// the main rank's, which also tells its verdict. Work of the store stays linear in the number of ranks. Ranks on other
+// hosts than the main one look after the processes there.
+//
+// All that lasts too long is measured in time that the thread was there to see, so that a job that is stopped and let
+// go on as a whole (scontrol suspend, a paused machine) goes on.
 class RankWatch {
  public:
   // `store`: a connection of its own, so that nothing that another thread waits for holds up the beat. Every rank's
-  // "who/<rank>" is there already. Returns once all beats are.
+  // "who/<rank>" is there already. Returns once all beats are; RankError RANK_MISSING where they are not in time.
   RankWatch(c10::intrusive_ptr<c10d::Store> store, RankWatchOptions options);
   ~RankWatch();
   // Tells the others that this rank is done. A thread that waits for a store that does not answer is left to the end of
@@ -36,55 +41,66 @@ class RankWatch {
 
   void SetStep(int64_t step) { step_ = step; }
   void CountCollective() { ++collectives_; }
-  // Throws when a rank is lost.
+  // Throws when a rank is lost; Interrupted where one has left because of a signal.
   void Check();
   // A collective failed with `what`: waits until it is known who is at fault, and throws.
   [[noreturn]] void Blame(const std::string& what);
   void SayFailed(const std::string& line);
+  void SayStopped(int signal);
 
  private:
   using Clock = std::chrono::steady_clock;
   struct Verdict {
     std::string name, text;
+    int signal = 0;  // of a rank that was asked to stop
   };
+  using Duration = AttendedClock::Duration;
   struct Peer {
-    std::string host;
+    std::string host, place;  // place: host, boot and process namespace
     int pid = 0;
     std::string beat;  // as last read
-    Clock::time_point changed = Clock::now();
+    Duration changed{0};
     int64_t step = 0, collectives = 0;
-    std::string state;  // "alive", "stuck <what>", "done", "failed <line>"
+    Duration moved{0};       // `collectives` changed, or nobody had begun more
+    int lost = -1;           // a rank that has ended on its host without a word
+    std::string state = {};  // "alive", "stuck <what>", "done", "failed <line>", "stopped <signal>"
   };
 
   void Loop();
   void Guard();
   void Beat();
   void ReadPeers();
+  void LookAround();
   void ReadPeer(int rank, const std::string& beat);
+  void SetCollectives(Peer& peer, int64_t count);
   std::optional<Verdict> Judge(int rank);
-  bool IsStuck();
+  bool IsHere(const Peer& peer) const;
+  bool AnyIsStuck();
+  void Say(const std::string& state);
   void Settle(const Verdict& verdict);
   void EndUnlessLeft();
   std::optional<Verdict> Known();
-  std::optional<Verdict> JudgeStuck();
+  std::optional<Verdict> JudgeCollectives();
   std::string Name(int rank) const;
   [[noreturn]] static void Throw(const Verdict& verdict);
 
   c10::intrusive_ptr<c10d::Store> store_;
   RankWatchOptions options_;
   std::vector<Peer> peers_;
-  std::vector<int> watched_;
+  std::vector<int> watched_, neighbours_;  // neighbours: whose processes this rank looks after
   std::vector<std::string> keys_;
   std::atomic<int64_t> step_{0}, collectives_{0};
-  std::optional<Clock::time_point> stuck_since_;  // as the main rank sees it
+  AttendedClock clock_;                  // the thread's
+  std::optional<Duration> stuck_since_;  // as the main rank sees it
   int64_t beats_ = 0;
+  int lost_ = -1;  // among the neighbours
 
   std::mutex mutex_;
   std::condition_variable wake_;
   bool leaving_ = false;
   std::string state_ = "alive";
   std::optional<Verdict> verdict_;
-  Clock::time_point last_round_ = Clock::now();
+  int64_t rounds_ = 0;
   bool has_finished_ = false;
   std::thread thread_;
   std::thread guard_;  // of the thread itself: nothing wakes it from a store that does not answer

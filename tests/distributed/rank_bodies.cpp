@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -36,7 +37,8 @@ int FreePort() {
   }
 }
 
-pid_t Spawn(std::vector<std::string> arguments, std::vector<std::string> variables, const fs::path& err) {
+pid_t Spawn(std::vector<std::string> arguments, std::vector<std::string> variables, const fs::path& err,
+            const std::string& host) {
   std::vector<char*> argv, env;
   for (auto& argument : arguments) argv.push_back(argument.data());
   for (auto& variable : variables) env.push_back(variable.data());
@@ -46,6 +48,7 @@ pid_t Spawn(std::vector<std::string> arguments, std::vector<std::string> variabl
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (!host.empty() && (::unshare(CLONE_NEWUTS) != 0 || ::sethostname(host.data(), host.size()) != 0)) ::_exit(126);
   const int file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
   ::dup2(file, 2);
   ::execve("/proc/self/exe", argv.data(), env.data());
@@ -63,6 +66,18 @@ int RunBody(const std::string& name, const fs::path& folder) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
   }
+}
+
+// As a scheduler suspends a job, or a machine all that runs on it.
+void Pause(const std::vector<pid_t>& pids, double seconds) {
+  const auto signal = [&](int number) {
+    for (const pid_t pid : pids) {
+      if (pid > 0) ::kill(pid, number);
+    }
+  };
+  signal(SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  signal(SIGCONT);
 }
 
 }  // namespace
@@ -86,11 +101,17 @@ std::vector<RankEnd> StartRanks(const fs::path& folder, const RankStart& start) 
     for (const std::string& variable : {"RANK=" + r, "LOCAL_RANK=" + r, "WORLD_SIZE=" + w, "LOCAL_WORLD_SIZE=" + w,
                                         std::string("MASTER_ADDR=127.0.0.1"), "MASTER_PORT=" + std::to_string(port)})
       variables.push_back(variable);
-    pids[rank] = Spawn({"rank", "--rank-body", start.body, folder.string()}, variables, err(rank));
+    pids[rank] = Spawn({"rank", "--rank-body", start.body, folder.string()}, variables, err(rank),
+                       start.hosts.empty() ? "" : start.hosts.at(rank));
   }
   size_t left = pids.size() - start.absent.size();
+  bool is_to_pause = start.pause > 0;
   while (left > 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    if (is_to_pause && fs::exists(folder / "pause")) {
+      is_to_pause = false;
+      Pause(pids, start.pause);
+    }
     const std::chrono::duration<double> took = Clock::now() - begin;
     for (size_t rank = 0; rank < pids.size(); ++rank) {
       if (pids[rank] <= 0) continue;

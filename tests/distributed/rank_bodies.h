@@ -35,7 +35,9 @@ struct RankStart {
   int world = 2;
   std::vector<int> absent = {};             // ranks that never start
   std::vector<std::string> variables = {};  // "NAME=value", besides torchrun's
+  std::vector<std::string> hosts = {};      // each rank's own host name; needs root
   double timeout = 60;                      // then all are killed
+  double pause = 0;                         // all are stopped for so many seconds once `folder`/pause is there
 };
 
 // Starts the ranks as torchrun would, without anyone watching them, and waits. A free port is found.

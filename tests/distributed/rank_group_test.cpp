@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <cctype>
+#include <csignal>
 #include <cstdlib>
 #include <thread>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "distributed/rank_bodies.h"
 #include "genvinci/core/error.h"
+#include "genvinci/core/signals.h"
 
 namespace genvinci {
 namespace {
@@ -25,10 +27,10 @@ RankOptions Options() {
   return options;
 }
 
-void Run(const std::function<void(RankGroup&)>& work) {
+void Run(const std::function<void(RankGroup&)>& work, const RankOptions& options = Options()) {
   CommonOptions common;
   common.device = "cpu";
-  WithRanks(Options(), common, [&](RankGroup& ranks) {
+  WithRanks(options, common, [&](RankGroup& ranks) {
     work(ranks);
     return Json();
   });
@@ -99,7 +101,37 @@ TEST(RankGroup, ManyMeetAndPart) {
   }
 }
 RANK_BODY(Part) {
-  Run([](RankGroup& ranks) { ranks.Barrier(); });
+  // Eight on few processors come when they come.
+  RankOptions patient = Options();
+  patient.init_timeout = patient.rank_timeout = 60;
+  Run([](RankGroup& ranks) { ranks.Barrier(); }, patient);
+}
+
+RANK_BODY(NcclCollectives) {
+  RankOptions options = Options();
+  options.init_timeout = options.rank_timeout = 60;
+  CommonOptions common;
+  common.device = "cuda";
+  WithRanks(options, common, [&](RankGroup& ranks) {
+    const int r = ranks.rank();
+    EXPECT_TRUE(ranks.device().is_cuda());
+    const auto here = [&](const torch::Tensor& tensor) { return tensor.to(ranks.device()); };
+    torch::Tensor sum = here(torch::tensor({1.0 * r, 10.0}));
+    ranks.Sum(sum);
+    EXPECT_TRUE(sum.cpu().equal(torch::tensor({1.0, 20.0})));
+    torch::Tensor sent = here(torch::full({2}, r));
+    ranks.Broadcast(sent, 1);
+    EXPECT_TRUE(sent.cpu().equal(torch::tensor({1, 1})));
+    EXPECT_TRUE(
+        ranks.GatherRows(here(torch::full({r + 1, 2}, r))).cpu().equal(torch::tensor({{0, 0}, {1, 1}, {1, 1}})));
+    EXPECT_EQ(ranks.Broadcast(std::string(r == 0 ? "main" : "other")), "main");
+    return Json();
+  });
+}
+TEST(GpuRankGroup, TwoDevicesThroughNccl) {
+  if (!torch::cuda::is_available() || torch::cuda::device_count() < 2) GTEST_SKIP() << "needs two CUDA devices";
+  const TempFolder folder;
+  for (const RankEnd& end : StartRanks(folder.path(), {"NcclCollectives", 2})) EXPECT_EQ(end.code, 0) << end.err;
 }
 
 class FaultRanks : public testing::Test {
@@ -199,6 +231,55 @@ TEST_F(FaultRanks, OneIsKilledWhileTheOthersCompute) {
   ExpectNamed(StartRanks(folder_.path(), {"KillWhileOthersCompute", 3}), 2, "RANK_DEAD", 5);
 }
 
+// On another host the main rank cannot look for its process: its neighbour there does.
+TEST_F(FaultRanks, OneIsKilledOnAnotherHostWhileTheOthersCompute) {
+  if (::geteuid() != 0) GTEST_SKIP() << "another host name needs root";
+  RankStart start{"KillWhileOthersCompute", 3};
+  start.hosts = {"node0", "node1", "node1"};
+  const auto ends = StartRanks(folder_.path(), start);
+  ExpectNamed(ends, 2, "RANK_DEAD", 5);
+  EXPECT_THAT(ends[0].err, HasSubstr("rank 2 of 3 on node1 (pid"));
+}
+
+// A signal that came to one rank alone, before training, where nobody votes.
+RANK_BODY(StopWhileSettingUp) {
+  InstallSignalHandlers();
+  Run([&](RankGroup& ranks) {
+    ranks.Barrier();
+    if (ranks.rank() == 1) {
+      NoteFault(folder);
+      std::raise(SIGTERM);
+      ThrowIfStopped("stopped: nothing was to be saved");
+    }
+    ranks.Barrier();
+  });
+}
+TEST_F(FaultRanks, OneIsAskedToStopWhileTheOthersWait) {
+  const auto ends = StartRanks(folder_.path(), {"StopWhileSettingUp", 3});
+  for (const RankEnd& end : ends) {
+    EXPECT_EQ(end.code, 143) << end.err;
+    EXPECT_LT(end.seconds - FaultAt(), 7);
+  }
+  EXPECT_THAT(ends[0].err, HasSubstr("rank 1 of 3 on"));
+  EXPECT_THAT(ends[0].err, HasSubstr("was stopped by signal 15"));
+}
+
+// One that cannot connect says so, and the others end with it.
+RANK_BODY(NoInterface) {
+  if (ReadRankEnvironment().rank == 1) ::setenv("GLOO_SOCKET_IFNAME", "none0", 1);
+  NoteFault(folder);
+  RankOptions options = Options();
+  options.init_timeout = 6;
+  Run([](RankGroup& ranks) { ranks.Barrier(); }, options);
+}
+TEST_F(FaultRanks, OneCannotConnectToTheOthers) {
+  for (const RankEnd& end : StartRanks(folder_.path(), {"NoInterface", 3})) {
+    EXPECT_EQ(end.code, 71) << end.err;
+    EXPECT_LT(end.seconds - FaultAt(), 6 + 9);
+    EXPECT_THAT(end.err, HasSubstr("none0"));
+  }
+}
+
 RANK_BODY(StopOne) {
   Run([&](RankGroup& ranks) {
     TrainForEver(ranks, [&](int step) {
@@ -214,6 +295,28 @@ TEST_F(FaultRanks, OneIsStopped) {
     start.timeout = 12;
     ExpectNamed(StartRanks(folder_.path(), start), 1, "RANK_HUNG", Options().rank_timeout + 5);
   }
+}
+
+// Rank 2 is stopped while the others wait for it in a call.
+RANK_BODY(Paused) {
+  Run([&](RankGroup& ranks) {
+    for (int step = 1; step <= 40; ++step) {
+      torch::Tensor one = torch::ones({100});
+      if (step == 20 && ranks.rank() == 2) {
+        Spill(folder / "pause", "x");
+        Sleep(1);
+      }
+      ranks.Sum(one);
+      EXPECT_TRUE(one.equal(torch::full({100}, 3.0F)));
+    }
+    ranks.Barrier();
+  });
+}
+TEST_F(FaultRanks, AllAreStoppedForLongerThanTheTimeoutAndGoOn) {
+  RankStart start{"Paused", 3};
+  start.pause = Options().rank_timeout + 3;
+  for (const RankEnd& end : StartRanks(folder_.path(), start)) EXPECT_EQ(end.code, 0) << end.err;
+  EXPECT_TRUE(fs::exists(folder_ / "pause"));
 }
 
 RANK_BODY(SkipOne) {

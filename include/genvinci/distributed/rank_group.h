@@ -17,10 +17,11 @@ namespace genvinci {
 // The processes that train one model together. Tensors on the CPU go through Gloo, those on a CUDA device through NCCL.
 // Every rank makes the same calls in the same order.
 //
-// Each rank tells the others twice a second that it lives. A call that cannot be completed is a RankError (exit 71)
-// that names the rank that is at fault, its host and its step: RANK_DEAD, RANK_HUNG (no answer for rank_timeout
-// seconds), RANK_FAILED (with what it said last), RANK_STORE (who serves the store is gone). A rank that does not come
-// out of such a call, or is busy elsewhere, ends two seconds later with that line and exit code 71.
+// Each rank tells the others four times a second that it lives. A call that cannot be completed is a RankError (exit
+// 71) that names the rank that is at fault, its host and its step: RANK_DEAD, RANK_HUNG (for rank_timeout seconds it
+// has not answered, or not begun a call that others wait in), RANK_FAILED (with what it said last), RANK_STORE (who
+// serves the store is gone). A rank that does not come out of such a call, or is busy elsewhere, ends two seconds later
+// with that line and exit code 71. Time for which all ranks were stopped does not count.
 class RankGroup {
  public:
   // One process alone: nothing is sent.
@@ -36,6 +37,13 @@ class RankGroup {
   bool is_main() const { return rank() == 0; }
   const torch::Device& device() const { return device_; }  // this rank's
   const RankEnvironment& environment() const { return environment_; }
+
+  // This rank's run, first to end - 1, of n items that the ranks share out in their order.
+  struct Share {
+    int64_t first, end;
+    int64_t size() const { return end - first; }
+  };
+  Share ShareOf(int64_t n) const { return {n * rank() / world(), n * (rank() + 1) / world()}; }
 
   // In place, on every rank alike to the last bit. Contiguous tensors.
   void Sum(torch::Tensor& values);
@@ -61,23 +69,31 @@ class RankGroup {
   Pending SumAsync(torch::Tensor& values) { return ReduceAsync(values, Reduction::kSum); }
   Pending MaxAsync(torch::Tensor& values) { return ReduceAsync(values, Reduction::kMax); }
 
-  // Waits for all, however long one of them works. Interrupted where a signal came meanwhile.
+  // Waits for all, however long one of them works. A signal does not end it: ranks that saved because of one meet here.
   void Barrier();
   // The main rank's work; the others wait for it.
   void OnMain(const std::function<void()>& work);
   // The same before the others do it too, so that they find what was written to disk.
   void MainFirst(const std::function<void()>& work);
 
+  // Interrupted on every rank where a signal has come to any; all ask together. `saved` is what it says.
+  void ThrowIfAnyStopped(const char* saved);
+
   // For who watches: the step at work, and the run's folder.
   void SetStep(int64_t step);
   void SetRun(const std::string& path);
-  // The last words of this rank, which fails; the others hear them.
+  // The last words of this rank, which fails, or leaves because of a signal; the others hear them.
   void SayFailed(const std::string& line);
+  void SayStopped(int signal);
 
  private:
   struct Parts;
   enum class Reduction { kSum, kMax };
   Pending ReduceAsync(torch::Tensor& values, Reduction reduction);
+  void MakeBackends(const RankOptions& options);
+  void Leave();
+  template <typename Start>
+  Pending Begin(Start start);
   template <typename Call>
   void Guarded(Call call);
 
