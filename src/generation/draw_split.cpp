@@ -4,7 +4,6 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/progress.h"
-#include "genvinci/core/signals.h"
 #include "genvinci/tensor/device.h"
 #include "job.h"
 #include "split_output.h"
@@ -31,7 +30,7 @@ class SplitDrawing {
       Progress progress(fmt::format("drawing the {} part", Name(split_)), items_.size(), "images");
       const int64_t at_once = job_.options.batch_size * job_.ranks.world();
       for (int64_t first = 0; first < items_.size(); first += at_once) {
-        ThrowIfStopped("stopped before all images were drawn; nothing was written");
+        job_.ranks.ThrowIfAnyStopped("stopped before all images were drawn; nothing was written");
         const int64_t end = std::min(first + at_once, items_.size());
         DrawBatch(first, end);
         progress.Add(end - first);
@@ -51,9 +50,8 @@ class SplitDrawing {
   // Each rank draws a run of the items first .. end - 1; the main one takes them all.
   void DrawBatch(int64_t first, int64_t end) {
     RankGroup& ranks = job_.ranks;
-    const int64_t items = end - first;
-    DrawnItems drawn =
-        Draw(first + items * ranks.rank() / ranks.world(), first + items * (ranks.rank() + 1) / ranks.world());
+    const RankGroup::Share share = ranks.ShareOf(end - first);
+    DrawnItems drawn = Draw(first + share.first, first + share.end);
     drawn.images_BCHW = ranks.GatherRows(drawn.images_BCHW);
     if (job_.options.save_latents) drawn.latents_BCHW = ranks.GatherRows(drawn.latents_BCHW);
     if (job_.ranker) drawn.scores_B = ranks.GatherRows(drawn.scores_B);

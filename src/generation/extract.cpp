@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "genvinci/core/log.h"
 #include "genvinci/core/progress.h"
@@ -16,12 +17,41 @@ torch::Tensor MeanOverPositions(const EncodedProfiles& profiles, bool full_lengt
   return full_length ? profiles.hidden_BLD.mean(1) : MeanOverTokens(profiles.hidden_BLD, profiles.tokens_BL);
 }
 
-void AppendRows(const torch::Tensor& rows_BD, DenseArray& array) {
-  const torch::Tensor values = rows_BD.cpu().to(torch::kFloat64).contiguous();
-  array.rows += values.size(0);
-  array.columns = values.size(1);
-  array.values.insert(array.values.end(), values.const_data_ptr<double>(),
-                      values.const_data_ptr<double>() + values.numel());
+struct Embeddings {
+  DenseArray gene, text, time;  // gene: empty where the condition reads no genes
+};
+
+// (N, D) of all ranks, from the batches of this one, whose first `count` rows are its share.
+DenseArray GatherBatches(const std::vector<torch::Tensor>& batches, int64_t count, RankGroup& ranks) {
+  if (batches.empty()) return {};
+  const torch::Tensor mine_ND = torch::cat(batches).narrow(0, 0, count).cpu().to(torch::kFloat64);
+  const torch::Tensor all_ND = ranks.GatherRows(mine_ND).contiguous();
+  const double* values = all_ND.const_data_ptr<double>();
+  return {all_ND.size(0), all_ND.size(1), {values, values + all_ND.numel()}};
+}
+
+Embeddings Embed(const GenerationJob& job, const std::vector<int64_t>& observations) {
+  const torch::NoGradGuard no_grad;
+  Pipeline pipeline = job.loaded.pipeline;
+  const RankGroup::Share share = job.ranks.ShareOf(static_cast<int64_t>(observations.size()));
+  // A rank without a share embeds one, so that the sizes are known.
+  const int64_t end = std::max(share.end, share.first + 1);
+  std::vector<torch::Tensor> gene, text, time;
+  Progress progress("embedding profiles", end - share.first, "profiles");
+  for (int64_t first = share.first; first < end; first += job.options.batch_size) {
+    ThrowIfStopped("stopped before all profiles were embedded; nothing was written");
+    const int64_t last = std::min(first + job.options.batch_size, end);
+    const std::vector<int64_t> rows(observations.begin() + first, observations.begin() + last);
+    const EncodedProfiles profiles = job.ProfilesOf(rows);
+    if (profiles.hidden_BLD.defined())
+      gene.push_back(MeanOverPositions(profiles, pipeline->conditioner->needs_full_length()));
+    const Condition condition = pipeline->Read(profiles, job.table->Second(rows));
+    text.push_back(condition.context_BLD.mean(1));
+    time.push_back(condition.time_BT);
+    progress.Add(last - first);
+  }
+  return {GatherBatches(gene, share.size(), job.ranks), GatherBatches(text, share.size(), job.ranks),
+          GatherBatches(time, share.size(), job.ranks)};
 }
 
 DataFrame ObsOf(const Dataset& dataset, const std::vector<int64_t>& observations, Split split) {
@@ -42,42 +72,27 @@ DataFrame ObsOf(const Dataset& dataset, const std::vector<int64_t>& observations
 
 Json ExtractSplit(const GenerationJob& job, Split split, const fs::path& folder) {
   const std::vector<int64_t> observations = job.ObservationsOf(split);
-  StagedFolder staged(folder);
-  Pipeline pipeline = job.loaded.pipeline;
-  if (!pipeline->unet->config().HasAttention())
+  std::optional<StagedFolder> staged;
+  if (job.ranks.is_main()) staged.emplace(folder);
+  if (!job.loaded.pipeline->unet->config().HasAttention())
     Warn("text_embs: this checkpoint's UNet has no attention, so they are as they were before training; use time_embs");
-  DenseArray gene_embeddings, text_embeddings, time_embeddings;
-  const torch::NoGradGuard no_grad;
-  Progress progress("embedding profiles", static_cast<int64_t>(observations.size()), "profiles");
-  const auto batch = static_cast<size_t>(job.options.batch_size);
-  for (size_t first = 0; first < observations.size(); first += batch) {
-    ThrowIfStopped("stopped before all profiles were embedded; nothing was written");
-    const size_t end = std::min(first + batch, observations.size());
-    const std::vector<int64_t> batch_rows(observations.begin() + static_cast<int64_t>(first),
-                                          observations.begin() + static_cast<int64_t>(end));
-    const EncodedProfiles profiles = job.ProfilesOf(batch_rows);
-    if (profiles.hidden_BLD.defined())
-      AppendRows(MeanOverPositions(profiles, pipeline->conditioner->needs_full_length()), gene_embeddings);
-    const Condition condition = pipeline->Read(profiles, job.table->Second(batch_rows));
-    AppendRows(condition.context_BLD.mean(1), text_embeddings);
-    AppendRows(condition.time_BT, time_embeddings);
-    progress.Add(static_cast<int64_t>(end - first));
-  }
-  H5adWriter writer(staged.path() / "embeddings.h5ad", ObsOf(job.dataset, observations, split), DataFrame());
-  if (gene_embeddings.rows > 0) writer.SetObsm("gf_embs", gene_embeddings);
-  writer.SetObsm("text_embs", text_embeddings);
-  writer.SetObsm("time_embs", time_embeddings);
-  for (size_t i = 0; i < observations.size(); ++i) writer.AppendDense({});
-  writer.Finish();
-  const Json description = {{"version", kVersion},
-                            {"command_line", CommandLine()},
-                            {"options", ToJson(job.options)},
-                            {"checkpoint", job.loaded.path.string()},
-                            {"dataset", job.dataset.path().string()},
-                            {"split", Name(split)},
-                            {"n", observations.size()}};
-  WriteJson(staged.path() / "extraction.json", description);
-  staged.Commit();
+  const Embeddings embeddings = Embed(job, observations);
+  job.ranks.OnMain([&] {
+    H5adWriter writer(staged->path() / "embeddings.h5ad", ObsOf(job.dataset, observations, split), DataFrame());
+    if (embeddings.gene.rows > 0) writer.SetObsm("gf_embs", embeddings.gene);
+    writer.SetObsm("text_embs", embeddings.text);
+    writer.SetObsm("time_embs", embeddings.time);
+    for (size_t i = 0; i < observations.size(); ++i) writer.AppendDense({});
+    writer.Finish();
+    WriteJson(staged->path() / "extraction.json", {{"version", kVersion},
+                                                   {"command_line", CommandLine()},
+                                                   {"options", ToJson(job.options)},
+                                                   {"checkpoint", job.loaded.path.string()},
+                                                   {"dataset", job.dataset.path().string()},
+                                                   {"split", Name(split)},
+                                                   {"n", observations.size()}});
+    staged->Commit();
+  });
   return {{"output", folder.string()}, {"split", Name(split)}, {"n", observations.size()}};
 }
 

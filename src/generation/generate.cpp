@@ -23,9 +23,6 @@ void CheckOptions(const GenerateOptions& options, size_t splits) {
   if (options.generate && options.extract) {
     throw UsageError("FLAGS_CONFLICT", "--generate and --extract: run them one after the other");
   }
-  if (options.extract && !options.ranks.devices.empty()) {
-    throw UsageError("FLAGS_CONFLICT", "--extract and --devices: profiles are embedded by one process");
-  }
   if (!options.noise.empty() && splits > 1) {
     throw UsageError("FLAGS_CONFLICT", "--noise: its file fits one part: choose --train, --val or --test");
   }

@@ -72,13 +72,17 @@ std::vector<torch::Tensor> AdamW::Gradients() const {
   return gradients;
 }
 
-double AdamW::ClipGradients(double largest) {
+double AdamW::GradientNorm() const {
   const torch::NoGradGuard no_grad;
   const std::vector<torch::Tensor> gradients = Gradients();
-  if (gradients.empty()) return 0;
-  const double norm = at::stack(at::_foreach_norm(gradients, 2)).norm().item<double>();
-  if (largest > 0 && std::isfinite(norm) && norm > largest) at::_foreach_mul_(gradients, largest / (norm + 1e-6));
-  return norm;
+  return gradients.empty() ? 0 : at::stack(at::_foreach_norm(gradients, 2)).norm().item<double>();
+}
+
+void AdamW::ClipGradients(double norm, double largest) {
+  const torch::NoGradGuard no_grad;
+  const std::vector<torch::Tensor> gradients = Gradients();
+  if (!gradients.empty() && largest > 0 && std::isfinite(norm) && norm > largest)
+    at::_foreach_mul_(gradients, largest / (norm + 1e-6));
 }
 
 void AdamW::ScaleGradients(double factor) {

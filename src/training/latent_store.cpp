@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "genvinci/core/log.h"
 #include "genvinci/core/memory.h"
@@ -44,20 +45,21 @@ LatentStore::LatentStore(Autoencoder autoencoder, const torch::Tensor& patches_N
     : autoencoder_(std::move(autoencoder)), device_(ranks.device()), patches_NCHW_(patches_NCHW) {
   const uint64_t bytes = CacheBytes(autoencoder_->config(), patches_NCHW);
   const uint64_t available = AvailableMemory();
-  if (bytes > available / 2) {
+  if (!ranks.Broadcast(Json(bytes <= available / 2)).get<bool>()) {
     Warn("the latents need {} of memory, {} are available: each step encodes its batch instead, which is slower",
          HumanBytes(static_cast<double>(bytes)), HumanBytes(static_cast<double>(available)));
     return;
   }
-  if (cache.empty()) {
-    Encode();
-  } else {
-    const TensorCache file(cache, Key(*autoencoder_, patches_NCHW), "the latents");
-    ranks.MainFirst([&] {
-      if (Read(file)) return;
-      Encode();
-      if (ranks.is_main()) file.Keep({{"mean", mean_VNCHW_}, {"std", std_VNCHW_}});
+  std::optional<TensorCache> file;
+  if (!cache.empty()) file.emplace(cache, Key(*autoencoder_, patches_NCHW), "the latents");
+  const double missing = file && Read(*file) ? 0 : 1;
+  if (ranks.Sum({missing})[0] > 0) {
+    Encode(ranks);
+    ranks.OnMain([&] {
+      if (file) file->Keep({{"mean", mean_VNCHW_}, {"std", std_VNCHW_}});
     });
+    // Ranks of one machine share the file's memory.
+    if (file && ranks.world() > 1) Read(*file);
   }
   patches_NCHW_.reset();
 }
@@ -70,27 +72,30 @@ bool LatentStore::Read(const TensorCache& cache) {
   return true;
 }
 
-void LatentStore::Encode() {
+// Each rank encodes a run of the batches.
+void LatentStore::Encode(RankGroup& ranks) {
   const int64_t count = patches_NCHW_.size(0);
-  Progress progress("encoding patches", kDihedrals * count, "patches");
-  for (int64_t d = 0; d < kDihedrals; ++d) {
-    for (int64_t start = 0; start < count; start += kEncodeBatch) {
-      ThrowIfStopped("stopped while encoding: nothing was to be saved");
-      const int64_t end = std::min(count, start + kEncodeBatch);
-      const torch::Tensor positions_B = torch::arange(start, end);
-      const DiagonalGaussian posterior = EncodeBatch(positions_B, torch::full_like(positions_B, d));
-      if (!is_cached()) {
-        std::vector<int64_t> shape = posterior.mean_BCHW.sizes().vec();
-        shape[0] = count;
-        shape.insert(shape.begin(), kDihedrals);
-        mean_VNCHW_ = torch::empty(shape);
-        std_VNCHW_ = torch::empty(shape);
-      }
-      mean_VNCHW_[d].narrow(0, start, end - start).copy_(posterior.mean_BCHW);
-      std_VNCHW_[d].narrow(0, start, end - start).copy_((0.5 * posterior.log_variance_BCHW).exp());
-      progress.Add(end - start);
-    }
+  const int64_t batches = (count + kEncodeBatch - 1) / kEncodeBatch;  // of a symmetry
+  const RankGroup::Share share = ranks.ShareOf(kDihedrals * batches);
+  std::vector<torch::Tensor> means, stds;
+  Progress progress("encoding patches", share.size(), "batches");
+  for (int64_t i = share.first; i < std::max(share.end, share.first + 1); ++i) {
+    ThrowIfStopped("stopped while encoding: nothing was to be saved");
+    const int64_t start = i % batches * kEncodeBatch;
+    const torch::Tensor positions_B = torch::arange(start, std::min(count, start + kEncodeBatch));
+    const DiagonalGaussian posterior = EncodeBatch(positions_B, torch::full_like(positions_B, i / batches));
+    means.push_back(posterior.mean_BCHW.cpu());
+    stds.push_back((0.5 * posterior.log_variance_BCHW).exp().cpu());
+    progress.Add(1);
   }
+  const auto gather = [&](const std::vector<torch::Tensor>& mine) {
+    // A rank without a share has encoded one for its shape.
+    const torch::Tensor rows = torch::cat(mine);
+    const torch::Tensor all = ranks.GatherRows(share.size() == 0 ? rows.narrow(0, 0, 0) : rows);
+    return all.view({kDihedrals, count, all.size(1), all.size(2), all.size(3)});
+  };
+  mean_VNCHW_ = gather(means);
+  std_VNCHW_ = gather(stds);
 }
 
 DiagonalGaussian LatentStore::EncodeBatch(const torch::Tensor& positions_B, const torch::Tensor& symmetries_B) {

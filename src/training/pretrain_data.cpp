@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "file_state.h"
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/sha256.h"
@@ -18,20 +19,6 @@ using Lists = std::vector<std::vector<int32_t>>;
 bool IsTokenFolder(const fs::path& path) {
   std::error_code error;
   return path.extension() == ".dataset" || fs::exists(path / "state.json", error);
-}
-
-// Names, sizes and times of the files.
-std::string FolderFingerprint(const fs::path& folder) {
-  std::vector<std::string> lines;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (!entry.is_regular_file()) continue;
-    lines.push_back(fmt::format("{} {} {}\n", entry.path().filename().string(), entry.file_size(),
-                                entry.last_write_time().time_since_epoch().count()));
-  }
-  std::sort(lines.begin(), lines.end());
-  std::string text;
-  for (const std::string& line : lines) text += line;
-  return Sha256(text);
 }
 
 void CheckLengths(const fs::path& lengths_file, const Lists& lists) {
@@ -61,12 +48,12 @@ PretrainData FromTokenFolders(const PretrainOptions& options, const fs::path& tr
   if (!options.lengths_file.empty()) CheckLengths(options.lengths_file, data.train);
   RequireFrame(train, data.vocabulary, data.train);
   Cut(train, options.transformer.max_tokens, data.vocabulary.frame(), data.train);
-  data.facts["dataset_fingerprint"] = FolderFingerprint(train);
+  data.facts["dataset_fingerprint"] = Sha256(FileState(train));
   if (val.empty()) return data;
   data.val = ReadTokenDataset(val, data.vocabulary.size()).tokens;
   RequireFrame(val, data.vocabulary, data.val);
   Cut(val, options.transformer.max_tokens, data.vocabulary.frame(), data.val);
-  data.facts["val_fingerprint"] = FolderFingerprint(val);
+  data.facts["val_fingerprint"] = Sha256(FileState(val));
   return data;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "file_state.h"
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/progress.h"
@@ -16,15 +17,14 @@
 namespace genvinci {
 namespace {
 
-constexpr int kCacheFormat = 2;
+constexpr int kCacheFormat = 3;
 constexpr int64_t kBatch = 16;
 
-// Files are told apart by size and time: reading gigabytes would take longer than what the cache saves.
 std::string SourceState(const WeightSource& source) {
-  std::string state = fs::absolute(source.path()).string();
   std::error_code error;
-  const auto file = fs::is_directory(source.path(), error) ? source.Folder() : source.path();
-  state += fmt::format(" {}", fs::last_write_time(file, error).time_since_epoch().count());
+  const bool is_folder = fs::is_directory(source.path(), error);
+  std::string state =
+      fs::absolute(source.path()).string() + "\n" + FileState(is_folder ? source.Folder() : source.path());
   for (const std::string& name : source.names())
     state += fmt::format("\n{} {}", name, fmt::join(source.Shape(name), " "));
   return state;

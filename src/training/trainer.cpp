@@ -18,6 +18,8 @@ namespace genvinci {
 namespace {
 
 constexpr size_t kItemsNamed = 16;
+// What is saved amid a step are the sums of each rank: beyond so many it takes longer than the rest of the step.
+constexpr int kMostRanksSavedAmid = 8;
 
 std::string MetricsText(const Json& metrics) {
   std::vector<std::string> parts;
@@ -53,6 +55,7 @@ Trainer::Trainer(TrainingTask& task, TrainingRun& run, const RunIdentity& identi
   SetGradientCheckpointing(task.module(), options.gradient_checkpointing);
   total_steps_ = TotalSteps(order_.StepsLeft({}, options.epochs));
   if (run_.checkpoint) Resume(*run_.checkpoint);
+  RequireRanksAgree();
 }
 
 Json Trainer::Run() {
@@ -61,6 +64,7 @@ Json Trainer::Run() {
   Log("training {}: {} items, {} parameters, {} steps ({} an epoch){}", task_.kind(), task_.size(), parameters,
       total_steps_, order_.steps_per_epoch(), ranks_.world() == 1 ? "" : fmt::format(", {} ranks", ranks_.world()));
   if (log_) log_->Start(total_steps_ - step_);
+  if (evaluation_is_due_) EvaluateAndSave();
   // One step at least, so that whoever restarts a run that is short of time gets on.
   while (!IsFinished() && !asked_.time_is_up) {
     Step step = Fetch();
@@ -75,7 +79,7 @@ Json Trainer::Run() {
   }
   if (log_) log_->End();
   if (step_ < total_steps_ && IsFinished()) Log("no better evaluation for {}: stopped at step {}", since_best_, step_);
-  if (!IsFinished() && saved_step_ != step_) Save(Evaluate());
+  if (!IsFinished() && saved_step_ != step_) EvaluateAndSave();
   writer_.Wait();
   ranks_.Barrier();
   if (!IsFinished())
@@ -113,7 +117,7 @@ void Trainer::ForwardBackward(Step& step) {
     if (is_last) reducer_.Begin();
     RunBatch(step, step.batches_done);
     asked_ = vote_.End();
-    if (asked_.signal == 0 || is_last) continue;
+    if (asked_.signal == 0 || is_last || ranks_.world() > kMostRanksSavedAmid) continue;
     ++step.batches_done;
     Stop(asked_.signal, &step);
   }
@@ -164,7 +168,8 @@ void Trainer::Reduce(Step& step) {
 
 void Trainer::Update(Step& step) {
   optimizer_.ScaleGradients(1 / scale_.scale());
-  step.numbers.gradient_norm = optimizer_.ClipGradients(options_.grad_clip);
+  step.numbers.gradient_norm = GradientNorm();
+  optimizer_.ClipGradients(step.numbers.gradient_norm, options_.grad_clip);
   const bool finite = std::isfinite(step.numbers.gradient_norm);
   if (!finite && !scale_.enabled()) NotFinite(step, fmt::format("the gradient norm is {}", step.numbers.gradient_norm));
   if (!scale_.Update(finite))
@@ -197,10 +202,25 @@ void Trainer::NotFinite(const Step& step, std::string_view what) const {
 }
 
 void Trainer::AfterStep() {
-  const bool last = step_ == total_steps_;
-  const bool evaluates = last || IsDue(options_.eval_steps);
-  const bool best = evaluates && Evaluate();
-  if (evaluates || IsDue(options_.save_steps)) Save(best);
+  if (step_ == total_steps_ || IsDue(options_.eval_steps))
+    EvaluateAndSave();
+  else if (IsDue(options_.save_steps))
+    Save(/*best=*/false);
+}
+
+void Trainer::EvaluateAndSave() {
+  bool best = false;
+  evaluation_is_due_ = true;
+  // Drawing val images may take longer than a scheduler waits.
+  try {
+    best = Evaluate();
+  } catch (const Interrupted&) {
+    evaluated_step_ = -1;
+    vote_.Begin(/*time_is_up=*/false);
+    Stop(vote_.End().signal);
+  }
+  evaluation_is_due_ = false;
+  Save(best);
 }
 
 bool Trainer::IsDue(int64_t every) const { return every > 0 ? step_ % every == 0 : position_.taken == 0; }
@@ -248,15 +268,36 @@ void Trainer::TakeEvaluation(const Json& evaluation) {
   since_best_ = best ? 0 : since_best_ + 1;
 }
 
-// Ranks that have drifted apart train no model at all.
+// All ranks must clip alike, and how a sum rounds depends on the machine.
+double Trainer::GradientNorm() {
+  const double mine = optimizer_.GradientNorm();
+  if (ranks_.world() == 1) return mine;
+  torch::Tensor norm = torch::tensor({mine}, torch::kFloat64);
+  ranks_.Broadcast(norm);
+  return norm.item<double>();
+}
+
+// Ranks that have drifted apart, or begun with other weights, train no model at all.
 void Trainer::RequireRanksAgree() {
   if (ranks_.world() == 1) return;
   const torch::NoGradGuard no_grad;
-  torch::Tensor sum = torch::zeros({1}, torch::kFloat64);
-  for (const auto& [name, parameter] : optimizer_.parameters())
-    sum += parameter.detach().to(torch::kFloat64).square().sum().cpu();
+  torch::Tensor sum = torch::zeros({1}, torch::kInt64);
+  const auto add = [&](const torch::Tensor& tensor) {
+    // As whole numbers, whose sum does not depend on its order.
+    const torch::Tensor values = tensor.detach().contiguous();
+    const bool is_float = values.scalar_type() == torch::kFloat32;
+    sum = sum * 31 + (is_float ? values.view(torch::kInt32) : values).sum(torch::kInt64).cpu();
+  };
+  for (const torch::Tensor& parameter : task_.module().parameters()) add(parameter);
+  for (const torch::Tensor& buffer : task_.module().buffers()) add(buffer);
   const torch::Tensor all = ranks_.Gather(sum);
-  GENVINCI_CHECK(all.eq(all[0]).all().item<bool>(), "step {}: the ranks' weights are not the same", step_);
+  for (int rank = 1; rank < ranks_.world(); ++rank) {
+    if (all[rank].equal(all[0])) continue;
+    throw ConfigError("RANKS_DIFFER",
+                      "step {}: the weights of rank {} are not the main rank's: give all ranks the same files and "
+                      "processors of one kind",
+                      step_, rank);
+  }
 }
 
 void Trainer::Stop(int signal, const Step* partial) {

@@ -62,7 +62,8 @@ NamedTensors Trainer::PartialGradients() const {
     if (having.sum().item<int>() == 0) continue;
     const torch::Tensor all = ranks_.Gather(mine.defined() ? mine : torch::zeros_like(parameter.detach()).contiguous());
     for (int rank = 0; ranks_.is_main() && rank < ranks_.world(); ++rank) {
-      if (having[rank].item<int>() != 0) gradients.emplace_back(RankName(rank, name), all[rank]);
+      // Off the device at once, which has no room for those of all ranks.
+      if (having[rank].item<int>() != 0) gradients.emplace_back(RankName(rank, name), all[rank].cpu());
     }
   }
   return gradients;
@@ -87,10 +88,12 @@ Json Trainer::State() const {
   Json state = {{"format", kStateFormat}, {"kind", task_.kind()}, {"step", step_}};
   state.update(task_.Describe());
   state["total_steps"] = total_steps_;
-  state["finished"] = IsFinished();
+  state["finished"] = IsFinished() && !evaluation_is_due_;
+  state["evaluation_is_due"] = evaluation_is_due_;
   state["evaluations_since_best"] = since_best_;
   state["order"] = {{"epoch", position_.epoch},
                     {"taken", position_.taken},
+                    {"batch", position_.ordered_for > 0 ? position_.ordered_for : order_.batch_size()},
                     {"steps_per_epoch", order_.steps_per_epoch()},
                     {"samples", samples_}};
   state["rng"] = {{"seed", seed_}, {"streams", "of (seed, epoch, item) and (seed, step, rank)"}};
@@ -117,6 +120,8 @@ void Trainer::Resume(const Checkpoint& checkpoint) {
   step_ = state.at("step").get<int64_t>();
   const Json& order = state.at("order");
   position_ = {order.at("epoch").get<int64_t>(), order.at("taken").get<int64_t>()};
+  if (const auto batch = order.value("batch", order_.batch_size()); batch != order_.batch_size() && position_.taken > 0)
+    position_.ordered_for = batch;
   samples_ = order.at("samples").get<int64_t>();
   seconds_before_ = state.at("seconds").get<double>();
   last_metrics_ = state.at("metrics");
@@ -132,7 +137,8 @@ void Trainer::Resume(const Checkpoint& checkpoint) {
   if (!is_exact) total_steps_ = TotalSteps(step_ + order_.StepsLeft(position_, options_.epochs));
   // Part of a step is of use to the same ranks and batches alone.
   if (state.contains("partial") && !run_.is_inexact) ResumePartial(checkpoint, state.at("partial"));
-  saved_step_ = evaluated_step_ = step_;
+  evaluation_is_due_ = state.value("evaluation_is_due", false);
+  saved_step_ = evaluated_step_ = evaluation_is_due_ ? -1 : step_;
   if (!ranks_.is_main()) return;
   // A crash may have kept the pointers from following.
   PointTo(run_.folder.path(), "latest", step_);

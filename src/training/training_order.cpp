@@ -22,9 +22,10 @@ TrainingOrder::TrainingOrder(const TrainingTask& task, const TrainingOptions& op
 }
 
 TrainingOrder::Step TrainingOrder::At(const Position& from) {
-  if (from.epoch != epoch_) {
-    batches_ = task_.EpochBatches(batch_size_, seed_, from.epoch);
+  if (from.epoch != epoch_ || from.ordered_for != ordered_for_) {
+    batches_ = EpochBatches(from);
     epoch_ = from.epoch;
+    ordered_for_ = from.ordered_for;
   }
   Step step;
   step.epoch = from.epoch;
@@ -43,8 +44,23 @@ TrainingOrder::Step TrainingOrder::At(const Position& from) {
     step.batches.push_back(std::move(batch));
   }
   const int64_t taken = from.taken + step.samples;
-  step.next = taken >= task_.size() ? Position{from.epoch + 1, 0} : Position{from.epoch, taken};
+  step.next = taken >= task_.size() ? Position{from.epoch + 1} : Position{from.epoch, taken, from.ordered_for};
   return step;
+}
+
+Batches TrainingOrder::EpochBatches(const Position& from) const {
+  if (from.ordered_for == 0) return task_.EpochBatches(batch_size_, seed_, from.epoch);
+  std::vector<int64_t> items;
+  for (const std::vector<int64_t>& batch : task_.EpochBatches(from.ordered_for, seed_, from.epoch))
+    items.insert(items.end(), batch.begin(), batch.end());
+  // What is left of it in batches of the run's own.
+  Batches batches;
+  if (from.taken > 0) batches.emplace_back(items.begin(), items.begin() + from.taken);
+  for (auto at = static_cast<size_t>(from.taken); at < items.size(); at += static_cast<size_t>(batch_size_)) {
+    const size_t end = std::min(items.size(), at + static_cast<size_t>(batch_size_));
+    batches.emplace_back(items.begin() + static_cast<int64_t>(at), items.begin() + static_cast<int64_t>(end));
+  }
+  return batches;
 }
 
 int64_t TrainingOrder::StepsLeft(const Position& from, int64_t epochs) const {

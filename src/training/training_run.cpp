@@ -59,13 +59,32 @@ bool IsSame(const RunIdentity& identity, const Checkpoint& checkpoint, const Tra
   return false;
 }
 
+// As the main rank has it.
+void RequireSame(const RunIdentity& identity, const Json& chosen, const RankGroup& ranks) {
+  std::vector<std::string> differences;
+  Compare("", chosen.at("options"), identity.options, differences);
+  Compare("", chosen.at("facts"), identity.facts, differences);
+  if (differences.empty()) return;
+  throw ConfigError("RANKS_DIFFER", "rank {}: differs from the main rank: {}: start all ranks alike, on the same files",
+                    ranks.rank(), JoinText(differences, "; "));
+}
+
 bool HasCheckpoints(const fs::path& run) {
   std::error_code error;
   return fs::exists(run / "checkpoints" / "latest", error);
 }
 
+// By the last step's own word; whether its files are whole is seen when it is opened.
 bool IsUnfinished(const fs::path& run) {
-  return HasCheckpoints(run) && !Checkpoint::Open(run, "latest").Json("state").value("finished", false);
+  const auto step = PointedStep(run, "latest");
+  const fs::path path = run / "checkpoints" / fmt::format("step-{}", step.value_or(-1)) / "state.json";
+  std::error_code error;
+  if (!fs::exists(path, error)) return true;
+  const Json state = ReadJson(path);
+  if (!state.value("finished", false)) return true;
+  // One that was stopped while it chose its sampling has that left to do.
+  const Json options = state.value("options", Json::object());
+  return !options.value("align_path", std::string()).empty() && !fs::exists(run / "sampling.json", error);
 }
 
 // The newest name last.
@@ -80,9 +99,9 @@ std::vector<fs::path> RunsOf(const std::string& dataset, const std::string& kind
   return runs;
 }
 
-// Nothing: a new run is to start.
-std::optional<fs::path> RunToResume(const RunIdentity& identity, const CommonOptions& common,
-                                    const std::string& resume) {
+// Nothing: a new run is to start. A job that was put back in the queue goes on with what it has begun itself.
+std::optional<fs::path> RunToResume(const RunIdentity& identity, const CommonOptions& common, const std::string& resume,
+                                    bool of_this_job) {
   if (resume.empty()) return std::nullopt;
   if (resume != "auto") return ResolveRun(identity.dataset, identity.kind, resume);
   if (!common.output.empty()) {
@@ -91,7 +110,9 @@ std::optional<fs::path> RunToResume(const RunIdentity& identity, const CommonOpt
     if (fs::exists(fs::path(common.output) / "run.json", error)) return common.output;
   } else {
     const std::vector<fs::path> runs = RunsOf(identity.dataset, identity.kind);
-    const auto found = std::find_if(runs.rbegin(), runs.rend(), IsUnfinished);
+    const auto found = std::find_if(runs.rbegin(), runs.rend(), [&](const fs::path& run) {
+      return (!of_this_job || ReadJson(run / "run.json").value("job", "") == JobId()) && IsUnfinished(run);
+    });
     if (found != runs.rend()) return *found;
   }
   Log("--resume auto: no unfinished run of kind {} for {}: starting a new one", identity.kind, identity.dataset);
@@ -116,9 +137,10 @@ void CutMetrics(const fs::path& run, int64_t step) {
 TrainingRun OpenAsMain(const RunIdentity& identity, const CommonOptions& common, const TrainingOptions& training,
                        const RankGroup& ranks) {
   const RankEnvironment& environment = ranks.environment();
-  const std::string resume = environment.restart > 0 && training.resume.empty() ? "auto" : training.resume;
+  const bool is_restart = environment.restart > 0 && training.resume.empty();
+  const std::string resume = is_restart ? "auto" : training.resume;
   const std::optional<fs::path> resumed =
-      environment.run.empty() ? RunToResume(identity, common, resume) : fs::path(environment.run);
+      environment.run.empty() ? RunToResume(identity, common, resume, is_restart) : fs::path(environment.run);
   if (!resumed) {
     TrainingRun run{RunFolder::Create(identity.dataset, identity.kind, common.output), std::nullopt};
     run.folder.WriteRunJson(identity.command, identity.options, identity.facts);
@@ -146,12 +168,15 @@ TrainingRun OpenTrainingRun(const RunIdentity& identity, const CommonOptions& co
   if (ranks.is_main()) {
     TrainingRun run = OpenAsMain(identity, common, training, ranks);
     ranks.SetRun(fs::absolute(run.folder.path()).string());
-    ranks.Broadcast(Json{{"run", run.folder.path().string()},
+    ranks.Broadcast(Json{{"options", identity.options},
+                         {"facts", identity.facts},
+                         {"run", run.folder.path().string()},
                          {"checkpoint", run.checkpoint ? run.checkpoint->path().string() : ""},
                          {"is_inexact", run.is_inexact}});
     return run;
   }
   const Json chosen = ranks.Broadcast(Json());
+  RequireSame(identity, chosen, ranks);
   const std::string checkpoint = chosen.at("checkpoint");
   TrainingRun run{RunFolder::Follow(chosen.at("run").get<std::string>(), fmt::format("rank{}", ranks.rank())),
                   std::nullopt, chosen.at("is_inexact")};

@@ -6,7 +6,6 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
-#include "genvinci/core/signals.h"
 #include "genvinci/data/tokens.h"
 #include "genvinci/metrics/feature_metrics.h"
 #include "genvinci/training/gene_start.h"
@@ -78,11 +77,12 @@ torch::Tensor ValStudy::Draw(Pipeline pipeline, const Condition& condition, cons
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> features;
   const auto count = static_cast<int64_t>(rows_.size());
-  // A run of rows a rank, so that the shares one after another are all.
-  const int64_t begin = count * ranks_.rank() / ranks_.world(), end = count * (ranks_.rank() + 1) / ranks_.world();
-  for (int64_t first = begin; first < end; first += kBatch) {
-    ThrowIfStopped("stopped while drawing val images: the last checkpoint is untouched");
-    const int64_t size = std::min(kBatch, end - first);
+  const RankGroup::Share share = ranks_.ShareOf(count);
+  const int64_t largest_share = (count + ranks_.world() - 1) / ranks_.world();
+  for (int64_t first = share.first; first < share.first + largest_share; first += kBatch) {
+    ranks_.ThrowIfAnyStopped("stopped while drawing val images: the last checkpoint is untouched");
+    if (first >= share.end) continue;
+    const int64_t size = std::min(kBatch, share.end - first);
     std::vector<SampleKey> keys;
     for (int64_t i = first; i < first + size; ++i) keys.push_back({seed_, rows_[static_cast<size_t>(i)], sample});
     const Condition batch =

@@ -2,8 +2,8 @@
 //
 //   GENVINCI_FAULT        op:n:what:mode, such as write:17:ENOSPC:once. op: open, write, fsync, rename. what: ENOSPC,
 //   EIO,
-//                         EINTR, short (half is written), kill (before), torn (half is written, then killed). mode:
-//                         once, always (that one and all after it).
+//                         EINTR, short (half is written), kill (before), torn (half is written, then killed), slow
+//                         (half a second later). mode: once, always (that one and all after it).
 //   GENVINCI_FAULT_UNDER  the folder
 //   GENVINCI_FAULT_COUNT  a file that gets "op count" lines when the program ends
 #include <dlfcn.h>
@@ -74,6 +74,7 @@ std::string Fate(Op op, const char* path) {
   const bool due = plan.op == op && (number == plan.n || (plan.always && number > plan.n));
   if (!due) return "";
   if (plan.what == "kill") ::kill(::getpid(), SIGKILL);
+  if (plan.what == "slow") ::usleep(500'000);
   return plan.what;
 }
 

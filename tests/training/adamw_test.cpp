@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/temp_folder.h"
+#include "testing/gpu.h"
 
 namespace genvinci {
 namespace {
@@ -88,10 +89,34 @@ TEST(AdamW, ClipsAsTorchDoes) {
   std::vector<torch::Tensor> list;
   for (const auto& [name, parameter] : theirs) list.push_back(parameter);
   const double norm = torch::nn::utils::clip_grad_norm_(list, 0.5);
-  EXPECT_NEAR(optimizer.ClipGradients(0), norm, 1e-4);
-  EXPECT_NEAR(optimizer.ClipGradients(0.5), norm, 1e-4);
+  EXPECT_NEAR(optimizer.GradientNorm(), norm, 1e-4);
+  optimizer.ClipGradients(norm, 0);
+  EXPECT_NEAR(optimizer.GradientNorm(), norm, 1e-4);
+  optimizer.ClipGradients(norm, 0.5);
   for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(ours[i].second.grad().allclose(theirs[i].second.grad(), 1e-5, 1e-7));
-  EXPECT_NEAR(optimizer.ClipGradients(0.5), 0.5, 1e-4);
+  EXPECT_NEAR(optimizer.GradientNorm(), 0.5, 1e-4);
+}
+
+TEST(GpuAdamW, StepsAsOnTheCpu) {
+  GENVINCI_NEEDS_GPU();
+  const NamedTensors here = MakeParameters();
+  NamedTensors there;
+  for (const auto& [name, parameter] : here)
+    there.emplace_back(name, parameter.detach().to(torch::kCUDA).set_requires_grad(true));
+  AdamW on_cpu(here, {}), on_gpu(there, {});
+  for (int step = 0; step < 6; ++step) {
+    on_cpu.ZeroGrad();
+    Backward(here, step);
+    for (size_t i = 0; i < here.size(); ++i) {
+      const torch::Tensor gradient = here[i].second.grad();
+      torch::Tensor(there[i].second).mutable_grad() = gradient.defined() ? gradient.to(torch::kCUDA) : gradient;
+    }
+    EXPECT_NEAR(on_gpu.GradientNorm(), on_cpu.GradientNorm(), 1e-4);
+    on_cpu.Step(1e-2);
+    on_gpu.Step(1e-2);
+  }
+  for (size_t i = 0; i < here.size(); ++i)
+    EXPECT_TRUE(there[i].second.cpu().allclose(here[i].second, 1e-5, 1e-6)) << here[i].first;
 }
 
 }  // namespace

@@ -3,13 +3,18 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdlib>
+#include <thread>
 
 #include "distributed/rank_bodies.h"
 #include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/log.h"
+#include "genvinci/core/signals.h"
 #include "training/tiny_training.h"
+#include "training/toy_task.h"
 
 namespace genvinci {
 namespace {
@@ -132,6 +137,8 @@ TEST_P(E2eRanks, TwoTrainAsOneWithTwiceTheBatch) {
   const std::string name = GetParam();
   const Told one = Setup(name, name + "_one"), two = Setup(name, name + "_two");
   Train(one);
+  // The latents are encoded anew, by both.
+  fs::remove(*folder_ / "tiny/cache/latents.safetensors");
   TrainOnTwo(two);
   const auto expected = Losses(Run(one)), found = Losses(Run(two));
   ASSERT_EQ(expected.size(), static_cast<size_t>(kSteps));
@@ -177,6 +184,99 @@ TEST_P(E2eRanks, ZeroGivesTheSameBits) {
 
 INSTANTIATE_TEST_SUITE_P(, E2eRanks, testing::Values("pretrain", "autoencoder", "finetune", "finetune_bn"),
                          [](const auto& info) { return std::string(info.param); });
+
+// A toy on two ranks that a signal cuts: once amid the batches of each step, once amid an evaluation. It comes to rank
+// 1 alone, and the main rank takes its time to save.
+TrainingOptions ToyOnTwo() {
+  TrainingOptions options = ToyOptions();
+  options.batch_size = 1;
+  options.accumulate = 3;  // of 5 batches an epoch: steps of 3 and 2
+  options.max_steps = 6;
+  options.eval_steps = 3;
+  return options;
+}
+
+void OnToyRanks(const std::function<void(RankGroup&)>& work) {
+  at::set_num_threads(1);
+  SetQuiet(true);
+  InstallSignalHandlers();
+  CommonOptions common;
+  common.device = "cpu";
+  WithRanks(RankOptions(), common, [&](RankGroup& ranks) {
+    work(ranks);
+    return Json();
+  });
+}
+
+RANK_BODY(TrainToyOnTwo) {
+  OnToyRanks([&](RankGroup& ranks) {
+    TrainingOptions options = ToyOnTwo();
+    options.resume = "auto";
+    ToyTask task;
+    TrainToy(task, folder / "run", options, ranks);
+  });
+}
+RANK_BODY(StopToyOnTwo) {
+  const int64_t cut = ReadJson(folder / "cut.json").get<int64_t>();
+  OnToyRanks([&](RankGroup& ranks) {
+    ToyTask task;
+    task.before_loss = [&](int call) {
+      if (ranks.rank() == 1 && call == cut) std::raise(SIGTERM);
+    };
+    task.in_evaluation = [&](int64_t) {
+      if (ranks.rank() == 1 && cut == 0) std::raise(SIGTERM);
+      ranks.ThrowIfAnyStopped("while it evaluates");
+    };
+    task.before_save = [&] { std::this_thread::sleep_for(std::chrono::seconds(cut == 1 ? 3 : 0)); };
+    TrainToy(task, folder / "run", ToyOnTwo(), ranks);
+  });
+}
+TEST(FaultToyRanks, ASignalToOneCutsAllAnywhereAndTheyGoOnToTheSameBits) {
+  const TempFolder folder;
+  const auto start = [&](const char* body, int code) {
+    for (const RankEnd& end : StartRanks(folder.path(), {body, 2})) {
+      EXPECT_EQ(end.code, code) << end.err;
+      EXPECT_EQ(end.err.find("saved step") != std::string::npos, code != 0) << end.err;
+    }
+  };
+  start("TrainToyOnTwo", 0);
+  fs::rename(folder / "run", folder / "straight");
+  for (const int64_t cut : {0, 1, 2, 3, 4, 8}) {
+    WriteJson(folder / "cut.json", cut);
+    start("StopToyOnTwo", 143);
+    start("TrainToyOnTwo", 0);
+    ExpectEqualState(folder / "run", folder / "straight");
+    EXPECT_EQ(Losses(folder / "run"), Losses(folder / "straight")) << cut;
+    fs::remove_all(folder / "run");
+  }
+}
+
+RANK_BODY(OtherOptions) {
+  OnToyRanks([&](RankGroup& ranks) {
+    TrainingOptions options = ToyOptions();
+    if (!ranks.is_main()) options.lr = 1;
+    ToyTask task;
+    TrainToy(task, folder / "run", options, ranks);
+  });
+}
+RANK_BODY(OtherWeights) {
+  OnToyRanks([&](RankGroup& ranks) {
+    ToyTask task;
+    if (!ranks.is_main()) torch::NoGradGuard(), task.State()[0].second.data()[0][0] += 1e-6;
+    TrainToy(task, folder / "run", ToyOptions(), ranks);
+  });
+}
+TEST(FaultToyRanks, RanksThatDifferAreRefused) {
+  for (const auto& [body, text] : std::map<const char*, const char*>{
+           {"OtherOptions", "training.lr was 0.05, is 1"}, {"OtherWeights", "the weights of rank 1 are not"}}) {
+    const TempFolder folder;
+    const auto ends = StartRanks(folder.path(), {body, 2});
+    EXPECT_EQ(ends[1].code, 78) << ends[1].err;
+    EXPECT_NE(ends[1].err.find("error[RANKS_DIFFER]"), std::string::npos) << ends[1].err;
+    EXPECT_NE(ends[1].err.find(text), std::string::npos) << ends[1].err;
+    EXPECT_TRUE(ends[0].code == 71 || ends[0].code == 78) << ends[0].code;
+  }
+}
 
 using E2eRanksResume = E2eRanks;
 

@@ -253,6 +253,15 @@ TEST_F(E2eTraining, ImageEmbeddingsAreKept) {
   EXPECT_EQ(fs::last_write_time(cache), written);
   // Other observations have others.
   EXPECT_TRUE(ImageEmbeddings(dataset, {2, 1}, weights, torch::kCPU).allclose(first.index({torch::tensor({2, 1})})));
+  // Weights that are written over are others.
+  const fs::path copy = *folder_ / "vit";
+  fs::copy(weights, copy, fs::copy_options::recursive);
+  ImageEmbeddings(dataset, {0, 1, 2}, copy.string(), torch::kCPU);
+  const auto of_copy = fs::last_write_time(cache);
+  for (const auto& entry : fs::directory_iterator(copy))
+    fs::last_write_time(entry.path(), fs::last_write_time(entry.path()) + std::chrono::seconds(5));
+  ImageEmbeddings(dataset, {0, 1, 2}, copy.string(), torch::kCPU);
+  EXPECT_NE(fs::last_write_time(cache), of_copy);
   // A damaged file is made anew.
   Spill(cache, "nothing");
   EXPECT_TRUE(ImageEmbeddings(dataset, {0, 1, 2}, weights, torch::kCPU).equal(first));

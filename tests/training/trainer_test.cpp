@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <functional>
@@ -11,51 +12,11 @@
 #include "core/temp_folder.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/signals.h"
+#include "testing/gpu.h"
+#include "training/toy_task.h"
 
 namespace genvinci {
 namespace {
-
-// Fits y = x with one layer, with drop-out and noise, so that every random stream counts.
-class ToyTask : public TrainingTask {
- public:
-  ToyTask() {
-    at::manual_seed(1);
-    layer_ = torch::nn::Linear(4, 4);
-    data_ = torch::randn({10, 4});
-  }
-  std::string kind() const override { return "mlm"; }
-  int64_t size() const override { return 10; }
-  std::string ItemName(int64_t item) const override { return "item_" + std::to_string(item); }
-  torch::nn::Module& module() override { return *layer_; }
-  NamedTensors Trained() override { return StateOf(*layer_, "toy"); }
-  NamedTensors State() override { return StateOf(*layer_, "toy"); }
-  void Load(const TensorFile& file, const fs::path& path) override { LoadState(*layer_, "toy", file, path); }
-  Json Describe() const override { return {{"toy", 1}}; }
-  StepLoss Loss(const std::vector<int64_t>& items, const DrawKey& key) override {
-    ItemDraws draws(key, items);
-    if (before_loss) before_loss(++calls_);
-    seen.insert(seen.end(), items.begin(), items.end());
-    const torch::Tensor x = data_.index_select(0, torch::tensor(items));
-    const torch::Tensor noisy = noise == 0 ? x : torch::dropout(x, 0.3, /*train=*/true) + noise * draws.Normal({4});
-    const torch::Tensor loss = (layer_->forward(noisy) - x).square().mean();
-    return {loss * factor, {{"part", loss.detach()}}};
-  }
-  std::optional<Evaluation> Evaluate(int64_t) override {
-    if (!has_val) return std::nullopt;
-    const double loss = (layer_->forward(data_) - data_).square().mean().item<double>();
-    return Evaluation{{{"val_loss", loss}}, "val_loss", /*higher_is_better=*/false};
-  }
-
-  double factor = 1, noise = 0.1;
-  bool has_val = true;
-  std::vector<int64_t> seen;
-  std::function<void(int)> before_loss;
-
- private:
-  torch::nn::Linear layer_{nullptr};
-  torch::Tensor data_;
-  int calls_ = 0;
-};
 
 class TrainerTest : public testing::Test {
  protected:
@@ -65,28 +26,11 @@ class TrainerTest : public testing::Test {
     SetLogFile({});
   }
 
-  static TrainingOptions Options() {
-    TrainingOptions options;
-    options.max_steps = 12;
-    options.batch_size = 4;
-    options.lr = 0.05;
-    options.warmup_steps = 3;
-    options.ema_decay = 0.9;
-    options.eval_steps = 5;
-    options.save_steps = 4;
-    options.log_steps = 1;
-    return options;
-  }
+  static TrainingOptions Options() { return ToyOptions(); }
 
   Json Train(ToyTask& task, const std::string& name, const TrainingOptions& options) {
-    CommonOptions common;
-    common.output = (folder_ / name).string();
-    PretrainOptions all;
-    all.training = options;
-    const RunIdentity identity{"pretrain", "mlm", "toy", ToJson(all), {{"dataset_fingerprint", "x"}}};
     RankGroup alone;
-    TrainingRun run = OpenTrainingRun(identity, common, options, alone);
-    return Trainer(task, run, identity, common, options, alone).Run();
+    return TrainToy(task, name.empty() ? fs::path() : folder_ / name, options, alone);
   }
 
   std::map<int64_t, double> Losses(const std::string& name) {
@@ -98,6 +42,17 @@ class TrainerTest : public testing::Test {
       EXPECT_TRUE(losses.emplace(row["step"], row["loss"]).second) << "twice: " << line;
     }
     return losses;
+  }
+
+  std::map<int64_t, double> Evaluations(const std::string& name) {
+    std::map<int64_t, double> found;
+    std::ifstream file(folder_ / name / "metrics.jsonl");
+    for (std::string line; std::getline(file, line);) {
+      const Json row = Json::parse(line);
+      if (!row.contains("val_loss")) continue;
+      EXPECT_TRUE(found.emplace(row["step"], row["val_loss"]).second) << line;
+    }
+    return found;
   }
 
   TempFolder folder_;
@@ -140,10 +95,7 @@ TEST_F(TrainerTest, CutAtEveryStepGivesTheSameBits) {
   EXPECT_EQ(seen, whole.seen);
   EXPECT_EQ(Losses("cut"), Losses("straight"));
   EXPECT_TRUE(weight.equal(whole.State()[0].second));
-  const Checkpoint a = Checkpoint::Open(folder_ / "straight", "latest"),
-                   b = Checkpoint::Open(folder_ / "cut", "latest");
-  for (const char* file : {"model.safetensors", "ema.safetensors", "optimizer.safetensors"})
-    EXPECT_EQ(Slurp(a.path() / file), Slurp(b.path() / file)) << file;
+  ExpectEqualState(folder_ / "cut", folder_ / "straight");
 }
 
 TEST_F(TrainerTest, AccumulationEqualsALargerBatch) {
@@ -226,11 +178,70 @@ TEST_F(TrainerTest, CutAmidAStepGivesTheSameBits) {
     Train(rest, name, again);
     EXPECT_EQ(rest.seen.size() + task.seen.size(), whole.seen.size());
     EXPECT_EQ(Losses(name), Losses("straight"));
-    for (const char* file : {"model.safetensors", "ema.safetensors", "optimizer.safetensors"})
-      EXPECT_EQ(Slurp(Checkpoint::Open(folder_ / name, "latest").path() / file),
-                Slurp(Checkpoint::Open(folder_ / "straight", "latest").path() / file))
-          << file << " cut after batch " << cut;
+    ExpectEqualState(folder_ / name, folder_ / "straight");
   }
+}
+
+// An evaluation may take longer than a batch system waits: it is left, and made when the run goes on.
+TEST_F(TrainerTest, CutAmidAnEvaluationGivesTheSameBits) {
+  InstallSignalHandlers();
+  ToyTask whole;
+  Train(whole, "straight", Options());
+  for (const int64_t at : {5, 12}) {
+    const std::string name = "cut" + std::to_string(at);
+    ToyTask task;
+    task.in_evaluation = [&](int64_t step) {
+      if (step != at) return;
+      std::raise(SIGUSR1);
+      ThrowIfStopped("while it evaluates");
+    };
+    try {
+      Train(task, name, Options());
+      FAIL() << "not stopped";
+    } catch (const Interrupted& error) {
+      EXPECT_EQ(error.exit_code(), ExitCode::kRequeue);
+      EXPECT_NE(std::string(error.what()).find("saved step " + std::to_string(at)), std::string::npos) << error.what();
+    }
+    EXPECT_EQ(Checkpoint::Open(folder_ / name, "latest").step(), at);
+    ClearStopSignal();
+    ToyTask rest;
+    TrainingOptions options = Options();
+    options.resume = "auto";
+    const Json result = Train(rest, name, options);
+    EXPECT_EQ(Losses(name), Losses("straight"));
+    EXPECT_EQ(Evaluations(name), Evaluations("straight"));
+    EXPECT_EQ(Checkpoint::Open(folder_ / name).step(), Checkpoint::Open(folder_ / "straight").step());
+    ExpectEqualState(folder_ / name, folder_ / "straight");
+  }
+}
+
+// Items of similar length go together, so that the order is another with another batch.
+class ToyByLength : public ToyTask {
+ public:
+  Batches EpochBatches(int64_t batch_size, int64_t seed, int64_t epoch) const override {
+    return BatchesByLength({1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, batch_size, seed, epoch);
+  }
+};
+
+TEST_F(TrainerTest, GoingOnWithAnotherBatchTakesEachItemOfTheEpochOnce) {
+  InstallSignalHandlers();
+  TrainingOptions options = Options();
+  options.batch_size = 3;
+  ToyByLength task;
+  task.before_loss = [](int call) {
+    if (call == 2) std::raise(SIGTERM);
+  };
+  EXPECT_THROW(Train(task, "run", options), Interrupted);
+  ClearStopSignal();
+  options.batch_size = 2;
+  options.resume = "auto";
+  options.allow_inexact_resume = true;
+  ToyByLength rest;
+  Train(rest, "run", options);
+  std::vector<int64_t> epoch = task.seen;
+  epoch.insert(epoch.end(), rest.seen.begin(), rest.seen.begin() + 10 - static_cast<int64_t>(task.seen.size()));
+  std::sort(epoch.begin(), epoch.end());
+  EXPECT_EQ(epoch, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
 }
 
 TEST_F(TrainerTest, KeepsSoManyCheckpoints) {
@@ -294,6 +305,29 @@ TEST_F(TrainerTest, OverflowInHalfPrecisionIsSkipped) {
   EXPECT_NE(std::string(error.what()).find("25 updates in a row"), std::string::npos) << error.what();
 }
 
+using GpuTrainer = TrainerTest;
+
+// In each precision, with the averages here or there.
+TEST_F(GpuTrainer, CutAtEveryStepGivesTheSameBits) {
+  GENVINCI_NEEDS_GPU();
+  RankGroup gpu(torch::Device(torch::kCUDA, 0));
+  for (const char* precision : {"fp32", "bf16", "fp16"}) {
+    TrainingOptions options = Options();
+    options.precision = precision;
+    options.ema_device = precision == std::string("fp32") ? "host" : "device";
+    const fs::path straight = folder_ / fmt::format("straight_{}", precision), cut = folder_ / precision;
+    ToyTask whole(gpu.device());
+    TrainToy(whole, straight, options, gpu);
+    options.max_minutes = 1e-9;
+    options.resume = "auto";
+    for (int i = 0; i < 12; ++i) {
+      ToyTask task(gpu.device());
+      TrainToy(task, cut, options, gpu);
+    }
+    ExpectEqualState(cut, straight);
+  }
+}
+
 TEST_F(TrainerTest, RefusesToGoOnWithOtherOptions) {
   ToyTask task;
   TrainingOptions options = Options();
@@ -306,6 +340,32 @@ TEST_F(TrainerTest, RefusesToGoOnWithOtherOptions) {
   EXPECT_EQ(error.exit_code(), ExitCode::kBadConfig);
   EXPECT_NE(std::string(error.what()).find("training.lr was 0.05, is 0.01"), std::string::npos) << error.what();
   EXPECT_EQ(std::string(error.what()).find("log_steps"), std::string::npos) << error.what();
+}
+
+// A batch system starts a job again; which run is its own, its number tells.
+TEST_F(TrainerTest, AJobThatComesBackGoesOnWithItsOwnRunAlone) {
+  const fs::path before = fs::current_path();
+  fs::current_path(folder_.path());
+  const auto train = [](const char* job, int restart, double max_minutes) {
+    ::setenv("SLURM_JOB_ID", job, 1);
+    RankEnvironment environment;
+    environment.restart = restart;
+    RankGroup alone(environment, RankOptions(), torch::kCPU);
+    TrainingOptions options = Options();
+    options.max_minutes = max_minutes;
+    ToyTask task;
+    return TrainToy(task, "", options, alone);
+  };
+  const Json first = train("1", 0, 1e-9);
+  const Json other = train("2", 1, 1e-9);
+  EXPECT_NE(other["run"], first["run"]);
+  EXPECT_EQ(other["step"], Json(1));
+  const Json again = train("1", 1, 0);
+  EXPECT_EQ(again["run"], first["run"]);
+  EXPECT_EQ(again["step"], Json(12));
+  ::unsetenv("SLURM_JOB_ID");
+  SetLogFile({});
+  fs::current_path(before);
 }
 
 TEST_F(TrainerTest, WithoutValTheLatestIsTheBest) {

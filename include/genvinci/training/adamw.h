@@ -28,8 +28,10 @@ class AdamW {
   AdamW(NamedTensors parameters, const AdamWOptions& options, RankGroup& ranks);
 
   void ZeroGrad();
-  // The norm of all gradients together; they are scaled so that it is `largest` at most (0: left as they are).
-  double ClipGradients(double largest);
+  // Of all gradients together.
+  double GradientNorm() const;
+  // Scales the gradients, whose norm is `norm`, so that it is `largest` at most (0: left as they are).
+  void ClipGradients(double norm, double largest);
   void ScaleGradients(double factor);
   void Step(double lr);
 

@@ -16,7 +16,7 @@ namespace genvinci {
 class LatentStore {
  public:
   // patches_NCHW: uint8. `autoencoder` is frozen and lies on the ranks' device. `cache`: the file; empty: none. The
-  // main rank encodes, the others read what it wrote.
+  // ranks share the encoding out; the main one writes the file.
   LatentStore(Autoencoder autoencoder, const torch::Tensor& patches_NCHW, RankGroup& ranks, const fs::path& cache);
 
   bool is_cached() const { return mean_VNCHW_.defined(); }
@@ -25,7 +25,7 @@ class LatentStore {
 
  private:
   bool Read(const TensorCache& cache);
-  void Encode();
+  void Encode(RankGroup& ranks);
   DiagonalGaussian EncodeBatch(const torch::Tensor& positions_B, const torch::Tensor& symmetries_B);
 
   Autoencoder autoencoder_;

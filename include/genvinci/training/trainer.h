@@ -32,7 +32,8 @@ class Trainer {
           const TrainingOptions& options, RankGroup& ranks);
 
   // To the end, or to max_minutes (one step at least). Returns {"run", "kind", "step", "finished", "best_step",
-  // "metrics" (of the best), ...}. A signal: saves, amid the batches of a step too, then throws Interrupted. NaN or Inf
+  // "metrics" (of the best), ...}. A signal: saves, amid the batches of a step too (of up to 8 ranks; more finish it),
+  // then throws Interrupted; an evaluation that it comes amid is made anew when the run goes on. NaN or Inf
   // in loss or gradients: NotFiniteError (TRAIN_NOT_FINITE) naming step and items, before the update; nothing is saved.
   // In fp16 such an update is left out, until there are too many.
   Json Run();
@@ -52,6 +53,7 @@ class Trainer {
   void Reduce(Step& step);
   void Update(Step& step);
   void AfterStep();
+  void EvaluateAndSave();
   bool Evaluate();  // true: the best so far
   void TakeEvaluation(const Json& evaluation);
   void Save(bool best, const Step* partial = nullptr);
@@ -62,6 +64,7 @@ class Trainer {
   void Weigh(Step& step);
   NamedTensors PartialGradients() const;
   Json GatherPartial(const Step& step);
+  double GradientNorm();
   void RequireRanksAgree();
   [[noreturn]] void NotFinite(const Step& step, std::string_view what) const;
   int64_t TotalSteps(int64_t by_epochs) const;
@@ -91,6 +94,7 @@ class Trainer {
   int64_t total_steps_ = 0;
   int64_t step_ = 0, samples_ = 0, saved_step_ = -1, evaluated_step_ = -1, since_best_ = 0;
   TrainingOrder::Position position_;
+  bool evaluation_is_due_ = false;  // of step_, whose evaluation a signal cut
   StopVote::Result asked_;
   std::optional<Step> resumed_;  // cut amid its batches
   Json last_metrics_, best_;     // best_: {"step", "metrics"}
