@@ -19,7 +19,6 @@
 #include "genvinci/studies/domain_space.h"
 #include "genvinci/studies/examples.h"
 #include "genvinci/studies/memorisation.h"
-#include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
 #include "genvinci/training/pretrain_data.h"
 #include "image_sources.h"
@@ -56,13 +55,14 @@ std::vector<std::string> GroupsOf(const Dataset& dataset, const std::vector<int6
 
 class Evaluation {
  public:
-  explicit Evaluation(const EvaluateOptions& options)
+  Evaluation(const EvaluateOptions& options, RankGroup& ranks)
       : options_(options),
+        ranks_(ranks),
         generated_(GeneratedFolder::Open(options.generated)),
         dataset_(Dataset::Open(options.dataset.empty() ? generated_.dataset : options.dataset)),
         rows_(generated_.RowsIn(dataset_)),
-        device_(OpenDevice(options.common.device)),
-        loaded_(LoadPipeline(generated_.checkpoint, device_)),
+        share_(ranks.ShareOf(generated_.n)),
+        loaded_(LoadPipeline(generated_.checkpoint, ranks.device())),
         resampler_(GroupsOf(dataset_, rows_), options.bootstraps, options.common.seed) {
     if (generated_.img_size < kSmallestSide) {
       throw DataError("EVALUATE_SIZE", "{}: images of {} px, SSIM needs {}: generate larger ones",
@@ -74,18 +74,23 @@ class Evaluation {
   Json Run() {
     const torch::NoGradGuard no_grad;
     real_NCHW_ = LoadReal();
-    const SourceSettings settings{generated_,           dataset_, rows_, real_NCHW_, options_.baselines,
-                                  options_.common.seed, device_};
+    const SourceSettings settings{
+        ranks_, generated_, dataset_, rows_, real_NCHW_, options_.baselines, options_.common.seed};
     sources_ = MakeSources(settings, loaded_.pipeline);
     EvaluationData data{dataset_, rows_, {}, {"shuffled", "shuffled", {}, {}}, {}, resampler_, {}, {}, {}, {}, {}};
     for (const ImageSource& source : sources_.all) data.sources.push_back(Score(source));
     Shuffle(data);
     AddFeatures(data);
     RequireHonestBaseline(data);
-    const EvaluationReport report = MakeReport(data);
-    const fs::path folder = options_.common.output.empty() ? generated_.path : fs::path(options_.common.output);
-    WriteEvaluation(report, folder);
-    return report.json;
+    MakeThumbnails();
+    Json json;
+    ranks_.OnMain([&] {
+      const EvaluationReport report = MakeReport(data);
+      const fs::path folder = options_.common.output.empty() ? generated_.path : fs::path(options_.common.output);
+      WriteEvaluation(report, folder);
+      json = report.json;
+    });
+    return json;
   }
 
  private:
@@ -96,7 +101,7 @@ class Evaluation {
            dataset_.path().string());
       return;
     }
-    space_.emplace(*path, dataset_, device_);
+    space_.emplace(*path, dataset_, ranks_.device());
   }
 
   torch::Tensor LoadReal() const {
@@ -104,24 +109,37 @@ class Evaluation {
     RequireMemory(static_cast<uint64_t>(2 * generated_.n * channels * generated_.img_size * generated_.img_size),
                   "the real images", "generate fewer with --limit");
     std::vector<torch::Tensor> real;
-    for (int64_t i = 0; i < generated_.n; ++i) real.push_back(generated_.LoadReal(i));
-    return torch::stack(real);
+    for (const int64_t i : Mine()) real.push_back(generated_.LoadReal(i));
+    return GatherMine(torch::stack(real));
+  }
+
+  // This rank's share of the observations, and one more where it has none, so that what is made of them has a shape.
+  std::vector<int64_t> Mine() const {
+    std::vector<int64_t> mine(static_cast<size_t>(std::max<int64_t>(share_.size(), 1)));
+    std::iota(mine.begin(), mine.end(), share_.first);
+    return mine;
+  }
+
+  // (N, ...): of all observations, from a row for each of Mine().
+  torch::Tensor GatherMine(const torch::Tensor& rows) const {
+    return ranks_.GatherRows(rows.narrow(0, 0, share_.size()));
   }
 
   SourceScores Score(const ImageSource& source) {
     SourceScores scores{source.key, source.title, {}, {}};
     PixelScores pixels;
     std::vector<torch::Tensor> features;
-    Progress progress("scoring " + source.title, generated_.n, "observations");
-    for (int64_t i = 0; i < generated_.n; ++i) {
+    const std::vector<int64_t> mine = Mine();
+    Progress progress("scoring " + source.title, static_cast<int64_t>(mine.size()), "observations");
+    for (const int64_t i : mine) {
       ThrowIfStopped("stopped; nothing was written");
       const torch::Tensor images_SCHW = source.images_of(i);
       pixels.Add(images_SCHW, real_NCHW_[i]);
       if (space_) features.push_back(space_->Features(images_SCHW));
       progress.Add(1);
     }
-    for (size_t m = 0; m < kPixelMetrics; ++m) scores.paired_NS[m] = pixels.Values(m);
-    if (space_) scores.features_NSF = torch::stack(features);
+    for (size_t m = 0; m < kPixelMetrics; ++m) scores.paired_NS[m] = GatherMine(pixels.Values(m));
+    if (space_) scores.features_NSF = GatherMine(torch::stack(features));
     return scores;
   }
 
@@ -130,15 +148,16 @@ class Evaluation {
     if (generated_.n < 2) return;
     data.other = Derangement(generated_.n, options_.common.seed);
     PixelScores pixels;
-    for (int64_t i = 0; i < generated_.n; ++i) {
+    for (const int64_t i : Mine()) {
       pixels.Add(sources_.all.front().images_of(i), real_NCHW_[data.other[static_cast<size_t>(i)]]);
     }
-    for (size_t m = 0; m < kPixelMetrics; ++m) data.shuffled.paired_NS[m] = pixels.Values(m);
+    for (size_t m = 0; m < kPixelMetrics; ++m) data.shuffled.paired_NS[m] = GatherMine(pixels.Values(m));
   }
 
   void AddFeatures(EvaluationData& data) {
     if (!space_) return;
-    data.real_NF = space_->Features(real_NCHW_);
+    const std::vector<int64_t> mine = Mine();
+    data.real_NF = GatherMine(space_->Features(real_NCHW_.slice(0, mine.front(), mine.back() + 1)));
     data.train_rows = dataset_.Indices(Split::kTrain);
     data.val_rows = dataset_.Indices(Split::kVal);
     data.train_NF = PartFeatures(data.train_rows);
@@ -151,8 +170,10 @@ class Evaluation {
   }
 
   torch::Tensor PartFeatures(const std::vector<int64_t>& rows) {
-    if (rows.empty()) return torch::zeros({0, space_->dim()}, torch::kFloat64);
-    return space_->PatchFeatures(dataset_, rows, generated_.img_size);
+    const RankGroup::Share share = ranks_.ShareOf(static_cast<int64_t>(rows.size()));
+    const std::vector<int64_t> mine(rows.begin() + share.first, rows.begin() + share.end);
+    return ranks_.GatherRows(mine.empty() ? torch::zeros({0, space_->dim()}, torch::kFloat64)
+                                          : space_->PatchFeatures(dataset_, mine, generated_.img_size));
   }
 
   // A baseline that loses to the mean image was not trained: nothing said beside it would be worth reading.
@@ -169,16 +190,22 @@ class Evaluation {
                     dataset_.path().string(), *cnn, *mean);
   }
 
-  Json MemorisationJson() const {
-    std::vector<torch::Tensor> train, generated;
-    for (const int64_t row : dataset_.Indices(Split::kTrain)) {
+  void MakeThumbnails() {
+    const std::vector<int64_t> train_rows = dataset_.Indices(Split::kTrain);
+    const torch::Tensor real = Memorisation::Thumbnails(real_NCHW_);
+    std::vector<torch::Tensor> train = {real.narrow(0, 0, 0)}, generated;
+    const RankGroup::Share share = ranks_.ShareOf(static_cast<int64_t>(train_rows.size()));
+    for (int64_t i = share.first; i < share.end; ++i) {
+      const int64_t row = train_rows[static_cast<size_t>(i)];
       train.push_back(Memorisation::Thumbnails(PatchBytes(dataset_, row, generated_.img_size).unsqueeze(0)));
     }
-    if (train.empty() || generated_.n < 2) return Json::object();
-    for (int64_t i = 0; i < generated_.n; ++i) {
-      generated.push_back(Memorisation::Thumbnails(sources_.all.front().images_of(i)));
-    }
-    return Memorisation(torch::cat(train)).Compare(Memorisation::Thumbnails(real_NCHW_), torch::cat(generated));
+    for (const int64_t i : Mine()) generated.push_back(Memorisation::Thumbnails(sources_.all.front().images_of(i)));
+    thumbnails_ = {ranks_.GatherRows(torch::cat(train)), real, GatherMine(torch::stack(generated)).flatten(0, 1)};
+  }
+
+  Json MemorisationJson() const {
+    if (thumbnails_.train.size(0) == 0 || generated_.n < 2) return Json::object();
+    return Memorisation(thumbnails_.train).Compare(thumbnails_.real, thumbnails_.generated);
   }
 
   Json MakeJson(const EvaluationData& data) {
@@ -260,19 +287,25 @@ class Evaluation {
   }
 
   EvaluateOptions options_;
+  RankGroup& ranks_;
   GeneratedFolder generated_;
   Dataset dataset_;
   std::vector<int64_t> rows_;
-  torch::Device device_;
+  RankGroup::Share share_;
   LoadedPipeline loaded_;
   Resampler resampler_;
   std::optional<DomainSpace> space_;
   torch::Tensor real_NCHW_;  // uint8
   ImageSources sources_;
+  struct {
+    torch::Tensor train, real, generated;
+  } thumbnails_;
 };
 
 }  // namespace
 
-Json Evaluate(const EvaluateOptions& options) { return Evaluation(options).Run(); }
+Json Evaluate(const EvaluateOptions& options) {
+  return WithRanks(options.ranks, options.common, [&](RankGroup& ranks) { return Evaluation(options, ranks).Run(); });
+}
 
 }  // namespace genvinci

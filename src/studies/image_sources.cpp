@@ -20,16 +20,18 @@ ImageSource Fixed(const std::string& key, const std::string& title, const torch:
 }
 
 // There and back through the autoencoder, by the mean of its posterior.
-torch::Tensor Reconstruct(const torch::Tensor& real_NCHW, Pipeline pipeline, const torch::Device& device) {
-  std::vector<torch::Tensor> all;
+torch::Tensor Reconstruct(const torch::Tensor& real_NCHW, Pipeline pipeline, RankGroup& ranks) {
+  const RankGroup::Share share = ranks.ShareOf(real_NCHW.size(0));
+  std::vector<torch::Tensor> all = {real_NCHW.narrow(0, 0, 0)};
   Autoencoder& autoencoder = pipeline->autoencoder;
-  for (const torch::Tensor& real_BCHW : real_NCHW.split(kBatch)) {
+  for (int64_t first = share.first; first < share.end; first += kBatch) {
     ThrowIfStopped("stopped; nothing was written");
-    const torch::Tensor images_BCHW = real_BCHW.to(device, torch::kFloat32).div_(127.5).sub_(1);
+    const torch::Tensor real_BCHW = real_NCHW.slice(0, first, std::min(first + kBatch, share.end));
+    const torch::Tensor images_BCHW = real_BCHW.to(ranks.device(), torch::kFloat32).div_(127.5).sub_(1);
     const torch::Tensor decoded_BCHW = autoencoder->Decode(autoencoder->Encode(images_BCHW).mean_BCHW);
     all.push_back(decoded_BCHW.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch::kCPU, torch::kUInt8));
   }
-  return torch::cat(all);
+  return ranks.GatherRows(torch::cat(all));
 }
 
 // The patch of the training profile that is nearest in expression.
@@ -47,13 +49,15 @@ ImageSource Nearest(const SourceSettings& settings, const ExpressionSpace& expre
 
 ImageSource MeanTrainingImage(const SourceSettings& settings) {
   const std::vector<int64_t> training = settings.dataset.Indices(Split::kTrain);
+  const RankGroup::Share share = settings.ranks.ShareOf(static_cast<int64_t>(training.size()));
   torch::Tensor sum_CHW = torch::zeros_like(settings.real_NCHW[0], torch::kFloat64);
-  Progress progress("mean training image", static_cast<int64_t>(training.size()), "images");
-  for (const int64_t row : training) {
+  Progress progress("mean training image", share.size(), "images");
+  for (int64_t i = share.first; i < share.end; ++i) {
     ThrowIfStopped("stopped; nothing was written");
-    sum_CHW += PatchBytes(settings.dataset, row, settings.generated.img_size);
+    sum_CHW += PatchBytes(settings.dataset, training[static_cast<size_t>(i)], settings.generated.img_size);
     progress.Add(1);
   }
+  settings.ranks.Sum(sum_CHW);
   const torch::Tensor mean_1CHW = (sum_CHW / static_cast<double>(training.size())).unsqueeze(0);
   return {"mean_image", "mean image", [mean_1CHW](int64_t) { return mean_1CHW; }};
 }
@@ -74,7 +78,7 @@ ImageSources MakeSources(const SourceSettings& settings, Pipeline pipeline) {
   sources.all.push_back(
       {"generated", "generated", [&generated = settings.generated](int64_t i) { return generated.LoadSamples(i); }});
   sources.all.push_back(
-      Fixed("reconstructed", "reconstructed", Reconstruct(settings.real_NCHW, pipeline, settings.device)));
+      Fixed("reconstructed", "reconstructed", Reconstruct(settings.real_NCHW, pipeline, settings.ranks)));
   if (settings.baselines.empty()) return sources;
   const fs::path& path = settings.dataset.path();
   if (settings.dataset.Indices(Split::kTrain).empty()) {
@@ -88,8 +92,12 @@ ImageSources MakeSources(const SourceSettings& settings, Pipeline pipeline) {
     if (wants("nearest")) sources.all.push_back(Nearest(settings, expression));
     if (wants("cnn")) {
       const torch::AutoGradMode with_gradients(/*enabled=*/true);
-      const CnnBaseline cnn = DrawCnnBaseline(settings.dataset, expression, settings.rows,
-                                              {settings.generated.img_size, settings.seed, settings.device});
+      CnnBaseline cnn;
+      // It is kept when it is trained.
+      settings.ranks.MainFirst([&] {
+        cnn = DrawCnnBaseline(settings.dataset, expression, settings.rows,
+                              {settings.generated.img_size, settings.seed, settings.ranks.device()});
+      });
       sources.cnn_tuning = cnn.tuning;
       sources.all.push_back(Fixed("cnn", "CNN", cnn.images_NCHW));
     }

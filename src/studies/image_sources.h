@@ -9,6 +9,7 @@
 #include "generated_folder.h"
 #include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/data/dataset.h"
+#include "genvinci/distributed/rank_group.h"
 
 namespace genvinci {
 
@@ -18,15 +19,15 @@ struct ImageSource {
   std::function<torch::Tensor(int64_t)> images_of;  // (S, C, H, W): uint8, or the mean image's 0 to 255 not rounded
 };
 
-// What the images are made from. The generation folder and the dataset outlive the sources.
+// What the images are made from, by all ranks. The generation folder and the dataset outlive the sources.
 struct SourceSettings {
+  RankGroup& ranks;
   const GeneratedFolder& generated;
   const Dataset& dataset;
   std::vector<int64_t> rows;  // of the observations in the dataset
   torch::Tensor real_NCHW;    // uint8
   std::vector<std::string> baselines;
   int64_t seed = 0;
-  torch::Device device = torch::kCPU;
 };
 
 struct ImageSources {

@@ -59,6 +59,23 @@ void MakeInput(const fs::path& folder, float scale = 1, const char* gene_prefix 
   writer.Finish();
 }
 
+// But for the last bits of sums, and what tells of the run itself.
+void ExpectAlike(const Json& a, const Json& b, const std::string& key = "") {
+  static const std::set<std::string> kOfTheRun = {"command_line", "test_reads"};
+  if (kOfTheRun.contains(key)) return;
+  ASSERT_EQ(a.is_number(), b.is_number()) << key;
+  if (a.is_number()) {
+    EXPECT_NEAR(a.get<double>(), b.get<double>(), 1e-5 * (1 + std::abs(a.get<double>()))) << key;
+  } else if (a.is_structured()) {
+    ASSERT_EQ(a.size(), b.size()) << key;
+    const auto items = a.items();
+    for (auto i = items.begin(); i != items.end(); ++i)
+      ExpectAlike(i.value(), a.is_array() ? b[std::stoul(i.key())] : b.at(i.key()), a.is_array() ? key : i.key());
+  } else {
+    EXPECT_EQ(a, b) << key;
+  }
+}
+
 const std::string kPrepare =
     "prepare --technology h5ad --input in/data.h5ad --images in/images --output dataset/d "
     "--split obs:section --val_values b --test_values c ";
@@ -125,7 +142,24 @@ TEST_F(E2ePipeline, FromFilesToScores) {
   EXPECT_EQ(scores["test_reads"], 1);
   EXPECT_THAT(ReadFile(root / "g/report.html"), HasSubstr("Choice of the sampling on val"));
 
+  // Ranks score what one scores.
+  Run("evaluate --generated g --baselines mean,nearest --bootstraps 50 --devices 3 --output g_three");
+  ExpectAlike(scores, ReadJson(root / "g_three/evaluation.json"));
+  EXPECT_EQ(NamesIn(root / "g_three"), (std::set<std::string>{"evaluation.json", "evaluation.md", "evaluation.png",
+                                                              "extremes.png", "report.html"}));
+
   Run("generate --dataset d --checkpoint ldm --extract --output e");
+  Run("generate --dataset d --checkpoint ldm --extract --devices 2 --output e_two");
+  // One rank has nothing to do.
+  Run("generate --dataset d --checkpoint ldm --extract --limit 1 --devices 2 --output e_one");
+  for (const char* name : {"gf_embs", "text_embs", "time_embs"}) {
+    const auto embeddings = [&](const char* folder) { return H5adFile(root / folder / "embeddings.h5ad").Obsm(name); };
+    const DenseArray one = embeddings("e"), two = embeddings("e_two"), first = embeddings("e_one");
+    ASSERT_EQ(two.rows, one.rows);
+    ASSERT_EQ(first.rows, 1);
+    for (size_t i = 0; i < one.values.size(); ++i) EXPECT_NEAR(two.values.at(i), one.values[i], 1e-5);
+    for (size_t i = 0; i < first.values.size(); ++i) EXPECT_NEAR(first.values[i], one.values.at(i), 1e-5);
+  }
   // The other conditions, with the defaults of a size.
   Run("finetune --dataset d --autoencoder_path ae --vector obsm:X_scores --img_size 16 --output by_vector " + kQuick);
   Run("finetune --dataset d --pretrain_mlm_path mlm --autoencoder_path ae --img_size 16 --output semantic "
@@ -183,6 +217,11 @@ TEST_F(E2eBadInput, UnknownFlagKeyAndValue) {
   ExpectError(Run("pretrain --dataset x --batch_size 0"), 2, "CONFIG_RANGE", "batch_size");
   ExpectError(Run("pretrain --dataset x --set training.lrr=1"), 78, "CONFIG_UNKNOWN_KEY", "lr");
   ExpectError(Run("generate --dataset x"), 2, "FLAG_MISSING", "--checkpoint");
+}
+
+TEST_F(E2eBadInput, RanksOfACommandThatHasNone) {
+  ExpectError(Run("inspect x", "RANK=1 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=20000"), 78, "ONE_PROCESS",
+              "inspect");
 }
 
 TEST_F(E2eBadInput, MissingFiles) {

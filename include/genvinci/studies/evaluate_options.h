@@ -5,11 +5,13 @@
 
 #include "genvinci/core/options.h"
 #include "genvinci/core/run_folder.h"
+#include "genvinci/launch/rank_options.h"
 
 namespace genvinci {
 
 struct EvaluateOptions {
   CommonOptions common;
+  RankOptions ranks;
   std::string generated;
   std::string dataset;
   std::string align_path;
@@ -20,6 +22,7 @@ struct EvaluateOptions {
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("common", common, "");
+    v("ranks", ranks, "ranks");
     v("generated", generated, "folder that `genvinci generate` wrote");
     v("dataset", dataset, "dataset folder or name (default: the one it was generated for)");
     v("align_path", align_path, "alignment run whose image features are compared (default: the dataset's latest)");
