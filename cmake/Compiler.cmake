@@ -16,9 +16,12 @@ endif()
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # A precompiled header carries time stamps and macros; without this ccache would never hit.
+  # A precompiled header carries time stamps and macros; without this ccache would never hit. Paths are taken relative to
+  # the build folder, and the header by a file that says what it was made of (cmake/Modules.cmake), so that one preset's
+  # objects serve another that compiles them alike.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_PCH_EXTSUM=1 ${CCACHE})
   add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-fpch-preprocess>)
 endif()
 find_program(MOLD mold)

@@ -32,6 +32,9 @@ if(NOT nccl_version VERSION_EQUAL GENVINCI_NCCL)
     "scripts/setup.sh --cuda, or give NCCL_INCLUDE")
 endif()
 
-target_include_directories(genvinci::torch SYSTEM INTERFACE ${NCCL_INCLUDE} ${CUDAToolkit_INCLUDE_DIRS})
 target_link_libraries(genvinci::torch INTERFACE ${CUDART_LIBRARY})
-target_compile_definitions(genvinci::torch INTERFACE GENVINCI_CUDA USE_C10D_NCCL)
+
+# For the few modules that see CUDA's headers. All others compile as in the CPU build, whose objects ccache then has.
+add_library(genvinci::cuda INTERFACE IMPORTED)
+target_include_directories(genvinci::cuda SYSTEM INTERFACE ${NCCL_INCLUDE} ${CUDAToolkit_INCLUDE_DIRS})
+target_compile_definitions(genvinci::cuda INTERFACE GENVINCI_CUDA USE_C10D_NCCL)

@@ -1,7 +1,8 @@
 # genvinci_module(NAME [TORCH] LINK ...): the static library genvinci_NAME from src/NAME/*.cpp and, with tests on, the
-# program test_NAME from tests/NAME/*_test.cpp; *_cuda.cpp and *.cu belong to the CUDA build alone. TORCH: it sees LibTorch and shares the one precompiled header; where
-# PRECOMPILED names sources, only those do, since reading the header takes longer than compiling a source without torch.
-# RANKS: the test program can start itself as the ranks of a group.
+# program test_NAME from tests/NAME/*_test.cpp; *_cuda.cpp and *.cu belong to the CUDA build alone. TORCH: it sees LibTorch
+# and shares the one precompiled header; where PRECOMPILED names sources, only those do, since reading the header takes
+# longer than compiling a source without torch. CUDA: in the CUDA build it sees CUDA's headers and GENVINCI_CUDA. RANKS:
+# the test program can start itself as the ranks of a group.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 function(genvinci_torch_headers target)
@@ -10,12 +11,16 @@ function(genvinci_torch_headers target)
     add_library(genvinci_torch_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
     target_link_libraries(genvinci_torch_pch PRIVATE genvinci::torch genvinci_warnings)
     target_precompile_headers(genvinci_torch_pch PRIVATE <torch/torch.h>)
+    # What ccache takes for it: the compiled header itself holds its own path.
+    file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/CMakeFiles/genvinci_torch_pch.dir/cmake_pch.hxx.gch.sum
+      CONTENT "torch ${GENVINCI_TORCH_VERSION} ${TORCH_INCLUDE} ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} \
+${CMAKE_BUILD_TYPE} ${CMAKE_CXX_FLAGS} ${GENVINCI_SANITIZE}\n")
   endif()
   target_precompile_headers(${target} REUSE_FROM genvinci_torch_pch)
 endfunction()
 
 function(genvinci_module name)
-  cmake_parse_arguments(ARG "TORCH;RANKS" "" "PRECOMPILED;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;CUDA;RANKS" "" "PRECOMPILED;LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
   file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cu)
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
@@ -48,6 +53,12 @@ function(genvinci_module name)
       target_sources(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/distributed/rank_bodies.cpp)
     endif()
   endif()
+  if(ARG_CUDA AND GENVINCI_CUDA)
+    target_link_libraries(genvinci_${name} PRIVATE genvinci::cuda)
+    if(GENVINCI_TESTS)
+      target_link_libraries(test_${name} PRIVATE genvinci::cuda)
+    endif()
+  endif()
 endfunction()
 
 # Our kernels call no device functions of one another, so that nothing is left for nvcc to link.
@@ -65,8 +76,7 @@ function(genvinci_tests name torch)
   genvinci_link_as_cxx(test_${name})
   target_link_libraries(test_${name} PRIVATE genvinci_${name} genvinci_warnings GTest::gmock GTest::gtest_main)
   target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
-  target_compile_definitions(test_${name} PRIVATE GENVINCI_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-    GENVINCI_BINARY="${CMAKE_BINARY_DIR}/bin/genvinci")
+  target_compile_definitions(test_${name} PRIVATE GENVINCI_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   if(torch)
     target_precompile_headers(test_${name} REUSE_FROM genvinci_torch_pch)
     # As the header was made; a program would get -fPIE.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the preset `cuda`: library, program, kernels and tests, where nvcc is present. That needs no GPU and none of
-# CUDA's libraries. Where these are (scripts/setup.sh --cuda), runs the tests labelled `gpu` too, which are skipped
-# without a GPU. JOBS: how many compilers run at a time.
+# Builds the preset `cuda-dev`: library, program, kernels and tests, where nvcc is present. That needs no GPU and none of
+# CUDA's libraries; after the preset `dev`, ccache has most of it. Where CUDA's libraries are (scripts/setup.sh --cuda),
+# runs the tests labelled `gpu` too, which are skipped without a GPU. JOBS: how many compilers run at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,10 +11,10 @@ if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then
 fi
 export PATH="/usr/lib/ccache:$PATH"
 ./scripts/setup.sh
-cmake --preset cuda
-cmake --build --preset cuda -j "${JOBS:-$(nproc)}"
+cmake --preset cuda-dev
+cmake --build --preset cuda-dev -j "${JOBS:-$(nproc)}"
 if [ ! -f .deps/wheels/.cuda ]; then
   echo "check_cuda: everything compiles and links; CUDA's libraries are not installed, so nothing was run"
   exit 0
 fi
-ctest --preset cuda -L gpu
+ctest --preset cuda-dev -L gpu
