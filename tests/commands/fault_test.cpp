@@ -19,6 +19,7 @@
 #include "commands/program.h"
 #include "core/temp_folder.h"
 #include "genvinci/core/json.h"
+#include "testing/fault_record.h"
 #include "testing/tiny_dataset.h"
 
 extern char** environ;
@@ -46,11 +47,7 @@ int64_t Count(int64_t full, int64_t some) { return IsFull() ? full : some; }
 // A line a kind of fault, for the campaign's report.
 void Record(const std::string& kind, int64_t cases, int64_t passed, const Json& more = Json::object()) {
   EXPECT_EQ(passed, cases) << kind;
-  if (const char* path = std::getenv("GENVINCI_FAULT_RECORD")) {
-    Json row = {{"kind", kind}, {"cases", cases}, {"passed", passed}};
-    row.update(more);
-    AppendToFile(path, row.dump() + "\n");
-  }
+  RecordFaults(kind, cases, passed, more);
 }
 
 class FaultRun : public testing::Test {

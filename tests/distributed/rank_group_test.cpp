@@ -14,6 +14,7 @@
 #include "distributed/rank_bodies.h"
 #include "genvinci/core/error.h"
 #include "genvinci/core/signals.h"
+#include "testing/fault_record.h"
 
 namespace genvinci {
 namespace {
@@ -153,19 +154,16 @@ class FaultRanks : public testing::Test {
     const char* rounds = std::getenv("GENVINCI_FAULT_ROUNDS");
     return rounds ? std::atoi(rounds) : 1;
   }
-  // A line for the report of scripts/fault_campaign.sh.
   void TearDown() override {
-    const char* path = std::getenv("GENVINCI_FAULT_RECORD");
-    if (!path) return;
-    const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
-    const std::string name = test->name();
+    if (IsSkipped()) return;
+    const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
     const bool repeats = name == "OneIsKilled" || name == "OneIsStopped" || name == "TheOneThatServesTheStoreIsKilled";
     const int cases = repeats ? Rounds() : 1;
     std::string kind = "three ranks, without a launcher:";
     for (const char c : name)
       kind += std::isupper(static_cast<unsigned char>(c)) ? std::string(" ") + static_cast<char>(std::tolower(c))
                                                           : std::string(1, c);
-    AppendToFile(path, Json{{"kind", kind}, {"cases", cases}, {"passed", HasFailure() ? 0 : cases}}.dump() + "\n");
+    RecordFaults(kind, cases, HasFailure() ? 0 : cases);
   }
   TempFolder folder_;
 };

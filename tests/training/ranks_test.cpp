@@ -13,6 +13,7 @@
 #include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/signals.h"
+#include "testing/fault_record.h"
 #include "training/tiny_training.h"
 #include "training/toy_task.h"
 
@@ -239,9 +240,13 @@ TEST(FaultToyRanks, ASignalToOneCutsAllAnywhereAndTheyGoOnToTheSameBits) {
       EXPECT_EQ(end.err.find("saved step") != std::string::npos, code != 0) << end.err;
     }
   };
+  int64_t cases = 0;
   start("TrainToyOnTwo", 0);
   fs::rename(folder / "run", folder / "straight");
-  for (const int64_t cut : {0, 1, 2, 3, 4, 8}) {
+  const bool all = std::getenv("GENVINCI_FAULT_FULL") != nullptr;
+  for (const int64_t cut : all ? std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
+                               : std::vector<int64_t>{0, 1, 2, 3, 4, 8}) {
+    ++cases;
     WriteJson(folder / "cut.json", cut);
     start("StopToyOnTwo", 143);
     start("TrainToyOnTwo", 0);
@@ -249,6 +254,8 @@ TEST(FaultToyRanks, ASignalToOneCutsAllAnywhereAndTheyGoOnToTheSameBits) {
     EXPECT_EQ(Losses(folder / "run"), Losses(folder / "straight")) << cut;
     fs::remove_all(folder / "run");
   }
+  RecordFaults("two ranks, SIGTERM to one: amid an evaluation, and after each batch of accumulated steps", cases,
+               testing::Test::HasFailure() ? 0 : cases);
 }
 
 RANK_BODY(OtherOptions) {

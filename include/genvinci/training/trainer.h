@@ -31,7 +31,8 @@ class Trainer {
   Trainer(TrainingTask& task, TrainingRun& run, const RunIdentity& identity, const CommonOptions& common,
           const TrainingOptions& options, RankGroup& ranks);
 
-  // To the end, or to max_minutes (one step at least). Returns {"run", "kind", "step", "finished", "best_step",
+  // To the end, or to max_minutes (one step at least; what it has come to is evaluated, which counts as any evaluation
+  // does for what is the best and for patience). Returns {"run", "kind", "step", "finished", "best_step",
   // "metrics" (of the best), ...}. A signal: saves, amid the batches of a step too (of up to 8 ranks; more finish it),
   // then throws Interrupted; an evaluation that it comes amid is made anew when the run goes on. NaN or Inf
   // in loss or gradients: NotFiniteError (TRAIN_NOT_FINITE) naming step and items, before the update; nothing is saved.
