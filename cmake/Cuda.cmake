@@ -20,8 +20,10 @@ set(GENVINCI_NVIDIA ${TORCH_INCLUDE}/../../nvidia)
 find_library(CUDART_LIBRARY NAMES libcudart.so.${CUDAToolkit_VERSION_MAJOR}
   HINTS ${GENVINCI_NVIDIA}/cu${CUDAToolkit_VERSION_MAJOR}/lib ${TORCH_INCLUDE}/../lib ${CUDAToolkit_LIBRARY_DIR} REQUIRED)
 
-# c10d's NCCL headers; the functions themselves are in libtorch_cuda.
+# NCCL, which libtorch_cuda needs too: the wheel's, else the toolkit's.
 find_path(NCCL_INCLUDE nccl.h HINTS ${GENVINCI_NVIDIA}/nccl/include ${CUDAToolkit_INCLUDE_DIRS} REQUIRED)
+find_library(NCCL_LIBRARY NAMES libnccl.so.2
+  HINTS ${GENVINCI_NVIDIA}/nccl/lib ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_BIN_DIR}/../lib REQUIRED)
 file(STRINGS ${NCCL_INCLUDE}/nccl.h nccl_version REGEX "^#define NCCL_(MAJOR|MINOR) ")
 string(REGEX REPLACE "[^0-9;]" "" nccl_version "${nccl_version}")
 list(JOIN nccl_version "." nccl_version)
@@ -38,3 +40,4 @@ target_link_libraries(genvinci::torch INTERFACE ${CUDART_LIBRARY})
 add_library(genvinci::cuda INTERFACE IMPORTED)
 target_include_directories(genvinci::cuda SYSTEM INTERFACE ${NCCL_INCLUDE} ${CUDAToolkit_INCLUDE_DIRS})
 target_compile_definitions(genvinci::cuda INTERFACE GENVINCI_CUDA USE_C10D_NCCL)
+target_link_libraries(genvinci::cuda INTERFACE ${NCCL_LIBRARY})
