@@ -38,6 +38,17 @@ class FaultLocalRanks : public testing::Test {
   TempFolder folder_;
 };
 
+// To this process, whose waiting thread alone takes it.
+std::thread SendSoon(int signal) {
+  return std::thread([signal] {
+    sigset_t signals;
+    sigfillset(&signals);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    ::kill(::getpid(), signal);
+  });
+}
+
 TEST_F(FaultLocalRanks, EachGetsItsPlace) {
   const Ended ended = Run("echo $RANK $WORLD_SIZE $LOCAL_RANK $LOCAL_WORLD_SIZE $MASTER_ADDR > rank$RANK", 3);
   EXPECT_EQ(ended.code, 0);
@@ -81,13 +92,7 @@ TEST_F(FaultLocalRanks, StartsAgainAndThenGivesUp) {
 }
 
 TEST_F(FaultLocalRanks, PassesSignalsOn) {
-  std::thread sender([] {
-    sigset_t signals;  // for the waiting thread alone
-    sigfillset(&signals);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    ::kill(::getpid(), SIGUSR1);
-  });
+  std::thread sender = SendSoon(SIGUSR1);
   const Ended ended = Run("trap 'exit 75' USR1; while :; do sleep 0.1; done", 2, 3);
   sender.join();
   EXPECT_EQ(ended.code, 75);
@@ -97,13 +102,7 @@ TEST_F(FaultLocalRanks, PassesSignalsOn) {
 // One that has no handlers yet ends by the signal; that is no loss to recover from.
 TEST_F(FaultLocalRanks, DoesNotStartAgainWhatWasAskedToStop) {
   for (const auto& [signal, code] : std::map<int, int>{{SIGTERM, 143}, {SIGUSR1, 75}}) {
-    std::thread sender([signal = signal] {
-      sigset_t signals;
-      sigfillset(&signals);
-      pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-      std::this_thread::sleep_for(std::chrono::milliseconds(500));
-      ::kill(::getpid(), signal);
-    });
+    std::thread sender = SendSoon(signal);
     const Ended ended = Run("echo x >> starts$RANK; exec sleep 60", 2, 3);
     sender.join();
     EXPECT_EQ(ended.code, code);

@@ -33,27 +33,19 @@ class TrainerTest : public testing::Test {
     return TrainToy(task, name.empty() ? fs::path() : folder_ / name, options, alone);
   }
 
-  std::map<int64_t, double> Losses(const std::string& name) {
-    std::map<int64_t, double> losses;
+  // Of the steps that have it.
+  std::map<int64_t, double> Column(const std::string& name, const char* key) {
+    std::map<int64_t, double> column;
     std::ifstream file(folder_ / name / "metrics.jsonl");
     for (std::string line; std::getline(file, line);) {
       const Json row = Json::parse(line);
-      if (!row.contains("loss")) continue;
-      EXPECT_TRUE(losses.emplace(row["step"], row["loss"]).second) << "twice: " << line;
+      if (!row.contains(key)) continue;
+      EXPECT_TRUE(column.emplace(row["step"], row[key]).second) << "twice: " << line;
     }
-    return losses;
+    return column;
   }
-
-  std::map<int64_t, double> Evaluations(const std::string& name) {
-    std::map<int64_t, double> found;
-    std::ifstream file(folder_ / name / "metrics.jsonl");
-    for (std::string line; std::getline(file, line);) {
-      const Json row = Json::parse(line);
-      if (!row.contains("val_loss")) continue;
-      EXPECT_TRUE(found.emplace(row["step"], row["val_loss"]).second) << line;
-    }
-    return found;
-  }
+  std::map<int64_t, double> Losses(const std::string& name) { return Column(name, "loss"); }
+  std::map<int64_t, double> Evaluations(const std::string& name) { return Column(name, "val_loss"); }
 
   TempFolder folder_;
 };
