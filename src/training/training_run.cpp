@@ -99,7 +99,12 @@ std::vector<fs::path> RunsOf(const std::string& dataset, const std::string& kind
   return runs;
 }
 
-// Nothing: a new run is to start. A job that was put back in the queue goes on with what it has begun itself.
+bool IsOfThisJob(const fs::path& run) {
+  return !JobId().empty() && ReadJson(run / "run.json").value("job", "") == JobId();
+}
+
+// Nothing: a new run is to start. A job that was put back in the queue goes on with what it has begun itself; where no
+// job's number tells which that is, with none.
 std::optional<fs::path> RunToResume(const RunIdentity& identity, const CommonOptions& common, const std::string& resume,
                                     bool of_this_job) {
   if (resume.empty()) return std::nullopt;
@@ -111,7 +116,7 @@ std::optional<fs::path> RunToResume(const RunIdentity& identity, const CommonOpt
   } else {
     const std::vector<fs::path> runs = RunsOf(identity.dataset, identity.kind);
     const auto found = std::find_if(runs.rbegin(), runs.rend(), [&](const fs::path& run) {
-      return (!of_this_job || ReadJson(run / "run.json").value("job", "") == JobId()) && IsUnfinished(run);
+      return (!of_this_job || IsOfThisJob(run)) && IsUnfinished(run);
     });
     if (found != runs.rend()) return *found;
   }

@@ -352,6 +352,9 @@ TEST_F(TrainerTest, AJobThatComesBackGoesOnWithItsOwnRunAlone) {
   const Json other = train("2", 1, 1e-9);
   EXPECT_NE(other["run"], first["run"]);
   EXPECT_EQ(other["step"], Json(1));
+  const Json unknown = train("", 1, 1e-9);
+  EXPECT_EQ(unknown["step"], Json(1));
+  EXPECT_NE(unknown["run"], other["run"]);
   const Json again = train("1", 1, 0);
   EXPECT_EQ(again["run"], first["run"]);
   EXPECT_EQ(again["step"], Json(12));
