@@ -1,8 +1,8 @@
-# genvinci_module(NAME [TORCH] LINK ...): the static library genvinci_NAME from src/NAME/*.cpp and, with tests on, the
-# program test_NAME from tests/NAME/*_test.cpp; *_cuda.cpp and *.cu belong to the CUDA build alone. TORCH: it sees LibTorch
-# and shares the one precompiled header; where PRECOMPILED names sources, only those do, since reading the header takes
-# longer than compiling a source without torch. CUDA: in the CUDA build it sees CUDA's headers and GENVINCI_CUDA. RANKS:
-# the test program can start itself as the ranks of a group.
+# genvinci_module(NAME [TORCH] LINK ...): the static library genvinci_NAME from src/NAME/**.cpp and, with tests on, the
+# program test_NAME from tests/NAME/**_test.cpp; *_cuda.cpp and *.cu belong to the CUDA build alone. Sources are compiled
+# in batches, so that LibTorch's header is read once a batch: file-local names must differ within a module. ALONE names
+# sources that are compiled by themselves. TORCH: it sees LibTorch and shares the one precompiled header. CUDA: in the
+# CUDA build it sees CUDA's headers and GENVINCI_CUDA. RANKS: the test program can start itself as the ranks of a group.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 function(genvinci_torch_headers target)
@@ -13,29 +13,56 @@ function(genvinci_torch_headers target)
     target_precompile_headers(genvinci_torch_pch PRIVATE <torch/torch.h>)
     # What ccache takes for it: the compiled header itself holds its own path.
     file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/CMakeFiles/genvinci_torch_pch.dir/cmake_pch.hxx.gch.sum
-      CONTENT "torch ${GENVINCI_TORCH_VERSION} ${TORCH_INCLUDE} ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} \
-${CMAKE_BUILD_TYPE} ${CMAKE_CXX_FLAGS} ${GENVINCI_SANITIZE}\n")
+      CONTENT "torch ${GENVINCI_TORCH_VERSION} ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} \
+${CMAKE_BUILD_TYPE} ${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_RELEASE} ${GENVINCI_SANITIZE}\n")
   endif()
   target_precompile_headers(${target} REUSE_FROM genvinci_torch_pch)
 endfunction()
 
+# Sets `out` to sources that include `sources` in batches. Paths are relative, so that ccache serves other checkouts.
+set(GENVINCI_BATCH 8 CACHE STRING "Sources that are compiled together (1: each alone)")
+function(genvinci_batches out name sources)
+  set(batches)
+  list(LENGTH sources count)
+  math(EXPR number "(${count} + ${GENVINCI_BATCH} - 1) / ${GENVINCI_BATCH}")
+  set(first 0)
+  while(first LESS count)
+    # As equal as can be: the last of 9 would be compiled alone.
+    math(EXPR size "(${count} - ${first} + ${number} - 1) / ${number}")
+    list(SUBLIST sources ${first} ${size} batch)
+    set(text)
+    foreach(source ${batch})
+      file(RELATIVE_PATH relative ${CMAKE_BINARY_DIR}/batches ${source})
+      string(APPEND text "#include \"${relative}\"\n")
+    endforeach()
+    set(file ${CMAKE_BINARY_DIR}/batches/${name}_${number}.cpp)
+    file(CONFIGURE OUTPUT ${file} CONTENT "${text}" @ONLY)
+    list(APPEND batches ${file})
+    math(EXPR number "${number} - 1")
+    math(EXPR first "${first} + ${size}")
+  endwhile()
+  set(${out} ${batches} PARENT_SCOPE)
+endfunction()
+
 function(genvinci_module name)
-  cmake_parse_arguments(ARG "TORCH;CUDA;RANKS" "" "PRECOMPILED;LINK" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
-  file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cu)
-  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
-  if(NOT GENVINCI_CUDA)
-    list(FILTER sources EXCLUDE REGEX "_cuda\\.cpp$")
-    set(kernels)
-  endif()
-  foreach(source ${sources} ${tests})
+  cmake_parse_arguments(ARG "TORCH;CUDA;RANKS" "" "ALONE;LINK" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  file(GLOB_RECURSE kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cu)
+  set(alone)
+  foreach(source ${sources})
     get_filename_component(file ${source} NAME)
-    if(ARG_PRECOMPILED AND NOT file IN_LIST ARG_PRECOMPILED)
-      set_source_files_properties(${source} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    if(file MATCHES "_cuda\\.cpp$" OR file IN_LIST ARG_ALONE)
+      list(REMOVE_ITEM sources ${source})
+      list(APPEND alone ${source})
     endif()
   endforeach()
-  if(sources)
-    add_library(genvinci_${name} STATIC ${sources} ${kernels})
+  if(NOT GENVINCI_CUDA)
+    list(FILTER alone EXCLUDE REGEX "_cuda\\.cpp$")
+    set(kernels)
+  endif()
+  genvinci_batches(batches ${name} "${sources}")
+  if(sources OR alone)
+    add_library(genvinci_${name} STATIC ${batches} ${alone} ${kernels})
     set(scope PUBLIC)
     target_link_libraries(genvinci_${name} PRIVATE genvinci_warnings)
     if(ARG_TORCH)
@@ -66,40 +93,34 @@ function(genvinci_link_as_cxx target)
   set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX)
 endfunction()
 
-# A test carries the label of its name's prefix (Real..., E2e..., Fault..., Gpu...), else `unit`.
+# ctest has an entry a suite, NAME.SUITE, which carries the label of the suite's prefix (Real..., E2e..., Fault...,
+# Gpu...), else `unit`. The list is read from the program when it has been built. Tests are no part of the default build:
+# `cmake --build ... --target tests`.
 function(genvinci_tests name torch)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
   if(NOT sources)
     return()
   endif()
-  add_executable(test_${name} ${sources})
-  genvinci_link_as_cxx(test_${name})
-  target_link_libraries(test_${name} PRIVATE genvinci_${name} genvinci_warnings GTest::gmock GTest::gtest_main)
-  target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
-  target_compile_definitions(test_${name} PRIVATE GENVINCI_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  genvinci_batches(batches test_${name} "${sources}")
+  set(target test_${name})
+  add_executable(${target} EXCLUDE_FROM_ALL ${batches})
+  add_dependencies(tests ${target})
+  genvinci_link_as_cxx(${target})
+  target_link_libraries(${target} PRIVATE genvinci_${name} genvinci_warnings GTest::gmock GTest::gtest_main)
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_compile_definitions(${target} PRIVATE GENVINCI_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   if(torch)
-    target_precompile_headers(test_${name} REUSE_FROM genvinci_torch_pch)
+    target_precompile_headers(${target} REUSE_FROM genvinci_torch_pch)
     # As the header was made; a program would get -fPIE.
-    target_compile_options(test_${name} PRIVATE -fPIC)
-    target_link_libraries(test_${name} PRIVATE genvinci::torch)
+    target_compile_options(${target} PRIVATE -fPIC)
+    target_link_libraries(${target} PRIVATE genvinci::torch)
   endif()
-  add_test(NAME ${name} COMMAND test_${name} --gtest_filter=-Real*:E2e*:Fault*:Gpu*)
-  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 600)
-  foreach(label Real E2e Fault Gpu)
-    string(TOLOWER ${label} lower)
-    set(found)
-    foreach(source ${sources})
-      file(STRINGS ${source} lines REGEX "TEST(_F|_P)?\\(${label}")
-      list(APPEND found ${lines})
-    endforeach()
-    if(found)
-      add_test(NAME ${name}.${lower} COMMAND test_${name} --gtest_filter=${label}*)
-      set_tests_properties(${name}.${lower} PROPERTIES LABELS ${lower} TIMEOUT 1200)
-    endif()
-  endforeach()
-  if(TEST ${name}.gpu)
-    set_tests_properties(${name}.gpu PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED . Gpu")
-  endif()
+  set(list ${CMAKE_BINARY_DIR}/suites/${name}.cmake)
+  add_custom_command(TARGET ${target} POST_BUILD BYPRODUCTS ${list} COMMAND ${CMAKE_COMMAND} -DNAME=${name}
+    -DPROGRAM=$<TARGET_FILE:${target}> -DLIST=${list} -P ${CMAKE_SOURCE_DIR}/cmake/Suites.cmake VERBATIM)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/suites/${name}.include.cmake @ONLY CONTENT
+    "if(EXISTS \"${list}\")\n  include(\"${list}\")\nelse()\n  add_test(${name}.NOT_BUILT ${name}.NOT_BUILT)\nendif()\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${CMAKE_BINARY_DIR}/suites/${name}.include.cmake)
 endfunction()
 
 # The binary knows the command line alone; the commands are in libgenvinci.so, which it opens when one runs.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the preset `cuda-dev`: library, program, kernels and tests, where nvcc of CUDA 13 and NCCL are present. That needs
-# no GPU and none of CUDA's other libraries; after the preset `dev`, ccache has most of it. Where CUDA's libraries are
+# Builds the preset `cuda`: library, program, kernels and tests, where nvcc of CUDA 13 and NCCL are present. That needs
+# no GPU and none of CUDA's other libraries; after the preset `release`, ccache has most of it. Where CUDA's libraries are
 # (scripts/setup.sh --cuda), runs the tests labelled `gpu` too, which are skipped without a GPU. JOBS: how many compilers
 # run at a time.
 set -euo pipefail
@@ -16,10 +16,10 @@ headers=$(ls .deps/wheels/nvidia/nccl/include/nccl.h "$toolkit"{,/targets/*}/inc
 [ -n "$headers" ] || skip "no nccl.h in $toolkit (scripts/setup.sh --cuda brings one)"
 export PATH="/usr/lib/ccache:$PATH"
 ./scripts/setup.sh
-cmake --preset cuda-dev
-cmake --build --preset cuda-dev -j "${JOBS:-$(nproc)}"
+cmake --preset cuda
+cmake --build --preset cuda -j "${JOBS:-$(nproc)}" --target all tests
 if [ ! -f .deps/wheels/.cuda ]; then
   echo "check_cuda: everything compiles and links; CUDA's libraries are not installed, so nothing was run"
   exit 0
 fi
-ctest --preset cuda-dev -L gpu
+ctest --preset cuda -L gpu

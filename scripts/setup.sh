@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build needs: Debian packages (scripts/packages.txt), and LibTorch, Arrow and plotly.js from pinned
-# wheels into .deps/. Idempotent: a second run only checks. `setup.sh --build PRESET` also configures and builds that
-# preset; `--tests` adds the Python packages that the tests compare against, `--cuda` CUDA's libraries for the preset
-# `cuda` (the toolkit with nvcc is the machine's own).
+# wheels into .deps/. Idempotent: a second run only checks. `setup.sh --build PRESET [TARGET...]` also configures and
+# builds that preset: `all` is the program, `tests` the tests. `--tests` adds the Python packages that the tests compare
+# against, `--cuda` CUDA's libraries for the preset `cuda` (the toolkit with nvcc is the machine's own).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
@@ -94,13 +94,14 @@ install_test_packages() {
 
 build() {
   local preset=$1
+  shift
   export PATH="/usr/lib/ccache:$PATH"
   if [ ! -f "build/$preset/build.ninja" ]; then
     say "configuring $preset"
     cmake --preset "$preset" >&2
   fi
-  say "building $preset"
-  cmake --build "build/$preset" >&2
+  say "building $preset: $*"
+  cmake --build "build/$preset" --target "$@" >&2
 }
 
 mkdir -p .deps
@@ -110,7 +111,12 @@ while [ $# -gt 0 ]; do
   case $1 in
     --tests) install_test_packages ;;
     --cuda) unpack_cuda_wheels ;;
-    --build) shift; build "$1" ;;
+    --build)
+      preset=$2
+      shift
+      targets=()
+      while [ $# -gt 1 ] && [[ $2 != --* ]]; do targets+=("$2"); shift; done
+      build "$preset" "${targets[@]:-all}" ;;
     *) die "unknown argument $1" ;;
   esac
   shift

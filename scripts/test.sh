@@ -3,9 +3,9 @@
 # and runs the tests. Arguments go to ctest (such as -L unit or -R io).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-./scripts/setup.sh --tests --build dev
+./scripts/setup.sh --tests --build release all tests
 ./scripts/check_layers
 ./scripts/check_cuda.sh
 # Two tests run at a time; threads of one that wait for each other would take the other's core.
 export OMP_NUM_THREADS=1
-ctest --test-dir build/dev --output-on-failure --parallel 2 "$@"
+ctest --test-dir build/release --output-on-failure --parallel 2 "$@"

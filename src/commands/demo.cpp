@@ -6,10 +6,10 @@
 #include "genvinci/core/log.h"
 #include "genvinci/core/progress.h"
 #include "genvinci/core/text.h"
-#include "genvinci/data/prepare.h"
 #include "genvinci/generation/generate.h"
 #include "genvinci/studies/evaluate.h"
-#include "genvinci/training/tasks.h"
+#include "genvinci/technologies/prepare.h"
+#include "genvinci/training/tasks/tasks.h"
 
 namespace genvinci {
 namespace {

@@ -11,12 +11,12 @@
 #include "genvinci/core/log.h"
 #include "genvinci/core/run_folder.h"
 #include "genvinci/core/signals.h"
-#include "genvinci/data/prepare.h"
 #include "genvinci/generation/generate.h"
 #include "genvinci/launch/rank_environment.h"
 #include "genvinci/studies/evaluate.h"
+#include "genvinci/technologies/prepare.h"
 #include "genvinci/tensor/device.h"
-#include "genvinci/training/tasks.h"
+#include "genvinci/training/tasks/tasks.h"
 #include "genvinci/weights/convert.h"
 
 namespace genvinci {

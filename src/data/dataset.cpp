@@ -8,7 +8,6 @@
 #include "genvinci/core/log.h"
 #include "genvinci/core/run_folder.h"
 #include "genvinci/core/sha256.h"
-#include "genvinci/data/section_reader.h"
 
 namespace genvinci {
 namespace {
@@ -119,6 +118,14 @@ std::string FileState(const fs::path& path) {
 }
 
 }  // namespace
+
+std::vector<std::string> DefaultChannels(int64_t count) {
+  if (count == 1) return {"grey"};
+  if (count == 3) return {"red", "green", "blue"};
+  std::vector<std::string> names;
+  for (int64_t k = 0; k < count; ++k) names.push_back("channel_" + std::to_string(k));
+  return names;
+}
 
 std::string_view Name(Split split) {
   switch (split) {

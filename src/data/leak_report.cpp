@@ -9,7 +9,6 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/text.h"
-#include "genvinci/data/patches.h"
 
 namespace genvinci {
 namespace {
@@ -63,6 +62,8 @@ void FindSharedPatients(const LeakSubjects& subjects, LeakReport& report) {
 }
 
 }  // namespace
+
+int64_t PatchStart(double centre, int64_t side) { return std::llround(centre - static_cast<double>(side) / 2); }
 
 ProfileHash HashProfile(std::span<const int32_t> columns, std::span<const float> counts) {
   ProfileHash hash{0x9e3779b97f4a7c15ULL, 0xd1b54a32d192ed03ULL};

@@ -23,7 +23,7 @@ namespace genvinci {
 namespace {
 
 constexpr const char* kRunKey = "genvinci/run";
-constexpr auto kPoll = std::chrono::milliseconds(10);
+constexpr auto kExitPoll = std::chrono::milliseconds(10);
 // For calls that the watch looks after, which knows a pause of all from one rank's silence.
 constexpr auto kNoTimeout = std::chrono::milliseconds(std::chrono::hours(24 * 365));
 
@@ -241,7 +241,7 @@ void RankGroup::Barrier() {
     if (parts_->store->add(here, 1) == world()) parts_->store->set(all, "1");
     while (!parts_->store->check({all})) {
       parts_->watch->Check();
-      std::this_thread::sleep_for(kPoll);
+      std::this_thread::sleep_for(kExitPoll);
     }
   });
 }

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/data/tokens.h"
 #include "genvinci/diffusion/condition_table.h"
 #include "genvinci/distributed/rank_group.h"
 #include "genvinci/generation/generate_options.h"
+#include "genvinci/weights/load_runs.h"
 #include "sample_ranker.h"
 
 namespace genvinci {

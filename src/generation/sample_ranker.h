@@ -4,9 +4,9 @@
 
 #include <vector>
 
-#include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/data/tokens.h"
+#include "genvinci/weights/load_runs.h"
 
 namespace genvinci {
 

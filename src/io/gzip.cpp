@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kGzipWindow = 15 + 16;  // zlib's code for a 32 KiB window in a gzip wrapper
 constexpr uint64_t kMaxRatio = 1000;
-constexpr uint64_t kFreeBytes = 64 << 10;  // a short text may be one run of equal bytes
+constexpr uint64_t kFreeTextBytes = 64 << 10;  // a short text may be one run of equal bytes
 
 }  // namespace
 
@@ -64,7 +64,7 @@ size_t GzipReader::Read(std::span<char> out) {
     s.member_ended = code == Z_STREAM_END;
     if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
       problem_ = std::string("corrupt gzip stream (") + (s.z.msg ? s.z.msg : "bad data") + ")";
-    } else if (s.made > kMaxRatio * s.taken + kFreeBytes) {
+    } else if (s.made > kMaxRatio * s.taken + kFreeTextBytes) {
       problem_ = "the gzip stream inflates by more than 1000:1";
     } else if (made == 0 && taken == 0 && !s.member_ended) {
       problem_ = "the gzip stream is cut short";

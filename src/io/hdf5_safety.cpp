@@ -9,9 +9,8 @@ namespace {
 
 constexpr size_t kDeepest = 32;
 constexpr size_t kMostObjects = 1'000'000;
-constexpr uint64_t kFreeBytes = uint64_t{4} << 30;        // declared sizes up to this need no storage behind them
+constexpr uint64_t kFreeDataBytes = uint64_t{4} << 30;    // declared sizes up to this need no storage behind them
 constexpr uint64_t kFreeChunkBytes = uint64_t{64} << 20;  // the same for one chunk
-constexpr uint64_t kMostRatio = 1000;
 constexpr H5Z_filter_t kLzf = 32000;
 
 std::vector<std::string> LinkNames(hid_t group) {
@@ -130,7 +129,7 @@ class Walker {
     uint64_t bytes = item;
     bool overflow = false;
     for (int axis = 0; axis < rank; ++axis) overflow |= __builtin_mul_overflow(bytes, extent[axis], &bytes);
-    if (overflow || (bytes > kFreeBytes && bytes / kMostRatio > stored)) {
+    if (overflow || (bytes > kFreeDataBytes && bytes / kMostRatio > stored)) {
       throw DataError("H5_SIZE",
                       "{}: {}: declares {} bytes but stores {} (limit: {} times as many): the file is "
                       "damaged or was made to harm",

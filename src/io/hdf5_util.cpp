@@ -14,8 +14,7 @@
 namespace genvinci {
 namespace {
 
-constexpr uint64_t kFreeBytes = uint64_t{64} << 20;  // whole arrays up to this need no storage behind them
-constexpr uint64_t kMostRatio = 1000;
+constexpr uint64_t kFreeArrayBytes = uint64_t{64} << 20;  // whole arrays up to this need no storage behind them
 constexpr int64_t kTextBatch = 65536;
 constexpr uint64_t kTextBatchBytes = uint64_t{16} << 20;
 constexpr int64_t kMostAttributeItems = 1 << 20;
@@ -256,7 +255,7 @@ Hdf5Array Hdf5File::OpenField(const std::string& element, const std::string& fie
 void Hdf5File::RequireLoadable(const Hdf5Array& array) const {
   const uint64_t bytes = static_cast<uint64_t>(array.size()) * H5Tget_size(array.type.get());
   const uint64_t stored = H5Dget_storage_size(array.dataset.get());
-  if (bytes > kFreeBytes && bytes / kMostRatio > stored) {
+  if (bytes > kFreeArrayBytes && bytes / kMostRatio > stored) {
     throw DataError("H5_SIZE",
                     "{}: {}: declares {} bytes but stores {} (limit: {} times as many): the file is damaged "
                     "or was made to harm",
@@ -333,7 +332,7 @@ std::vector<std::string> Hdf5File::ReadStrings(const Hdf5Array& array) const {
   }
   const int64_t batch = variable ? kTextBatch : std::clamp<int64_t>(kTextBatchBytes / width, 1, kTextBatch);
   const Hdf5Handle type = MemoryType(array, array.type.get());
-  TextArena arena{std::max(kFreeBytes, 4 * file_bytes_), {}};
+  TextArena arena{std::max(kFreeArrayBytes, 4 * file_bytes_), {}};
   const Hdf5Handle transfer(H5Pcreate(H5P_DATASET_XFER));
   H5Pset_vlen_mem_manager(transfer.get(), TextArena::Allocate, &arena, TextArena::Free, nullptr);
   for (int64_t first = 0; first < rows; first += batch) {

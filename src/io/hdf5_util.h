@@ -15,6 +15,9 @@
 
 namespace genvinci {
 
+// Declared sizes beyond what is free may be this many times what is stored.
+inline constexpr uint64_t kMostRatio = 1000;
+
 // Owns one HDF5 identifier of any kind.
 class Hdf5Handle {
  public:

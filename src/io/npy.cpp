@@ -10,7 +10,7 @@ namespace genvinci {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr size_t kMaxHeader = size_t{1} << 20;
+constexpr size_t kMaxNpyHeader = size_t{1} << 20;
 
 struct Header {
   std::string type;
@@ -89,7 +89,7 @@ DenseArray ReadNpy(const fs::path& path) {
   if (version < 1 || version > 3) throw unfit("is of an unknown .npy version");
   const size_t start = version == 1 ? 10 : 12;
   const auto size = static_cast<size_t>(version == 1 ? Value<uint16_t>(&bytes[8]) : Value<uint32_t>(&bytes[8]));
-  if (size > kMaxHeader || size > bytes.size() - start) throw unfit("is cut short in its header");
+  if (size > kMaxNpyHeader || size > bytes.size() - start) throw unfit("is cut short in its header");
   const Header header = ParseHeader({reinterpret_cast<const char*>(&bytes[start]), size}, path);
   const Type& type = TypeOf(header.type, path);
   const std::span<const std::byte> data = bytes.subspan(start + size);

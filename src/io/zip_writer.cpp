@@ -7,7 +7,7 @@
 namespace genvinci::internal {
 namespace {
 
-constexpr uint64_t kAlignment = 64, kLocalSize = 30, kWide = 0xffffffff;
+constexpr uint64_t kAlignment = 64, kLocalHeaderSize = 30, kWide = 0xffffffff;
 constexpr uint16_t kVersion = 45;  // the first with zip64
 constexpr uint64_t kPaddingHead = 4;
 
@@ -43,7 +43,7 @@ void ZipWriter::Put(const std::string& bytes) {
 void ZipWriter::Add(const std::string& name, std::span<const std::byte> bytes) {
   const Entry entry{name, libdeflate_crc32(0, bytes.data(), bytes.size()), bytes.size(), at_};
   std::string extra = Zip64Extra({entry.size, entry.size});
-  const uint64_t begin = at_ + kLocalSize + name.size() + extra.size() + kPaddingHead;
+  const uint64_t begin = at_ + kLocalHeaderSize + name.size() + extra.size() + kPaddingHead;
   const uint64_t padding = (kAlignment - begin % kAlignment) % kAlignment;
   extra += "FB" + Raw(static_cast<uint16_t>(padding)) + std::string(padding, 'Z');
   Put("PK\x03\x04" + Shared(entry.crc, entry.size) + Raw(static_cast<uint16_t>(name.size())) +

@@ -4,12 +4,11 @@
 #include <limits>
 #include <tuple>
 
+#include "doubles.h"
 #include "genvinci/core/error.h"
 
 namespace genvinci {
 namespace {
-
-torch::Tensor Doubles(const torch::Tensor& numbers) { return numbers.detach().cpu().to(torch::kFloat64); }
 
 void CheckRows(const torch::Tensor& numbers_N, const torch::Tensor& weights_RN) {
   GENVINCI_CHECK(numbers_N.dim() == 1 && weights_RN.dim() == 2 && weights_RN.size(1) == numbers_N.size(0),

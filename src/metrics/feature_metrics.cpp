@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "doubles.h"
 #include "genvinci/core/error.h"
 #include "genvinci/tensor/random.h"
 
@@ -13,8 +14,6 @@ namespace genvinci {
 namespace {
 
 constexpr int64_t kBlockNumbers = 4 << 20;  // distances held at a time: 32 MB
-
-torch::Tensor Doubles(const torch::Tensor& features_ND) { return features_ND.detach().cpu().to(torch::kFloat64); }
 
 void CheckPair(const torch::Tensor& a_ND, const torch::Tensor& b_MD, int64_t least) {
   GENVINCI_CHECK(a_ND.dim() == 2 && b_MD.dim() == 2 && a_ND.size(1) == b_MD.size(1) && a_ND.size(1) > 0,

@@ -1,5 +1,6 @@
 #include "genvinci/metrics/image_metrics.h"
 
+#include "doubles.h"
 #include "genvinci/core/error.h"
 
 namespace genvinci {
@@ -7,8 +8,6 @@ namespace {
 
 constexpr int64_t kWindow = 7;
 constexpr double kDataRange = 255;
-
-torch::Tensor Doubles(const torch::Tensor& images_NCHW) { return images_NCHW.detach().cpu().to(torch::kFloat64); }
 
 void CheckPair(const torch::Tensor& a_NCHW, const torch::Tensor& b_NCHW) {
   GENVINCI_CHECK(a_NCHW.dim() == 4 && a_NCHW.sizes() == b_NCHW.sizes(), "images of {} and {} dimensions differ",

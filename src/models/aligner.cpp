@@ -19,7 +19,7 @@ torch::Tensor PairLoss(const torch::Tensor& logits_BB) {
   return (torch::cross_entropy_loss(logits_BB, own_B) + torch::cross_entropy_loss(logits_BB.t(), own_B)) / 2;
 }
 
-torch::Tensor UnitLength(const torch::Tensor& x_BE) { return torch::nn::functional::normalize(x_BE); }
+torch::Tensor UnitRows(const torch::Tensor& x_BE) { return torch::nn::functional::normalize(x_BE); }
 
 }  // namespace
 
@@ -38,12 +38,10 @@ AlignerImpl::AlignerImpl(const AlignerConfig& config) : config_(config) {
 
 torch::Tensor AlignerImpl::Features(const torch::Tensor& images_BCHW) { return patch_encoder(images_BCHW); }
 
-torch::Tensor AlignerImpl::EmbedFeatures(const torch::Tensor& features_BF) {
-  return UnitLength(image_head(features_BF));
-}
+torch::Tensor AlignerImpl::EmbedFeatures(const torch::Tensor& features_BF) { return UnitRows(image_head(features_BF)); }
 
 torch::Tensor AlignerImpl::EmbedProfiles(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL) {
-  return UnitLength(gene_head(pooling(hidden_BLD, tokens_BL)));
+  return UnitRows(gene_head(pooling(hidden_BLD, tokens_BL)));
 }
 
 torch::Tensor AlignerImpl::Logits(const torch::Tensor& images_BE, const torch::Tensor& profiles_BE) const {
@@ -59,7 +57,7 @@ torch::Tensor AlignerImpl::ViewLoss(const torch::Tensor& one_BF, const torch::Te
 }
 
 torch::Tensor AlignerImpl::EmbedView(const torch::Tensor& features_BF) {
-  return UnitLength(view_out(torch::relu(view_in(features_BF))));
+  return UnitRows(view_out(torch::relu(view_in(features_BF))));
 }
 
 torch::Tensor DomainFeatures(Aligner aligner, const torch::Tensor& images_NCHW, int64_t img_size) {

@@ -31,6 +31,8 @@ int64_t Folded(const AutoencoderConfig& config) {
 
 std::string Level(const char* way, size_t level) { return std::string(way) + "." + std::to_string(level); }
 
+}  // namespace
+
 // Self-attention of one head over the pixels, with a residual.
 class PixelAttentionImpl : public torch::nn::Module {
  public:
@@ -56,9 +58,9 @@ class PixelAttentionImpl : public torch::nn::Module {
 TORCH_MODULE(PixelAttention);
 
 // Block, attention, block at the lowest resolution.
-class MiddleImpl : public torch::nn::Module {
+class AutoencoderMiddleImpl : public torch::nn::Module {
  public:
-  MiddleImpl(int64_t channels, const AutoencoderConfig& config) {
+  AutoencoderMiddleImpl(int64_t channels, const AutoencoderConfig& config) {
     block_1_ = register_module("block_1", MakeBlock(channels, channels, config.norm_groups));
     if (config.mid_attention) attention_ = register_module("attn_1", PixelAttention(channels, config.norm_groups));
     block_2_ = register_module("block_2", MakeBlock(channels, channels, config.norm_groups));
@@ -73,10 +75,10 @@ class MiddleImpl : public torch::nn::Module {
   ResBlock block_1_{nullptr}, block_2_{nullptr};
   PixelAttention attention_{nullptr};
 };
-TORCH_MODULE(Middle);
+TORCH_MODULE(AutoencoderMiddle);
 
 // Layers of several kinds that run in turn; each is registered under its own name by whoever adds it.
-class LayersInTurn : public torch::nn::Module, public CheckpointedLayers {
+class AutoencoderLayers : public torch::nn::Module, public CheckpointedLayers {
  protected:
   template <typename Layer>
   void Add(Layer layer) {
@@ -91,10 +93,8 @@ class LayersInTurn : public torch::nn::Module, public CheckpointedLayers {
   std::vector<std::pair<std::shared_ptr<torch::nn::Module>, LayerFunction>> layers_;
 };
 
-}  // namespace
-
 // (B, channels * s * s, H / s, W / s) -> mean and log-variance (B, 2 * latent, h, w).
-class AutoencoderEncoderImpl : public LayersInTurn {
+class AutoencoderEncoderImpl : public AutoencoderLayers {
  public:
   explicit AutoencoderEncoderImpl(const AutoencoderConfig& config) {
     int64_t channels = config.base_channels;
@@ -110,7 +110,7 @@ class AutoencoderEncoderImpl : public LayersInTurn {
         Add(RegisterAt(*this, Level("down", level) + ".downsample", Downsample(out, DownsamplePadding::kAfter)));
       }
     }
-    middle_ = register_module("mid", Middle(channels, config));
+    middle_ = register_module("mid", AutoencoderMiddle(channels, config));
     norm_out_ = register_module("norm_out", MakeGroupNorm(channels, kAttentionEps, config.norm_groups));
     conv_out_ = register_module("conv_out", MakeConv3(channels, 2 * config.latent_channels));
   }
@@ -121,17 +121,17 @@ class AutoencoderEncoderImpl : public LayersInTurn {
 
  private:
   torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
-  Middle middle_{nullptr};
+  AutoencoderMiddle middle_{nullptr};
   torch::nn::GroupNorm norm_out_{nullptr};
 };
 
 // (B, latent, h, w) -> (B, channels * s * s, H / s, W / s). Levels are numbered from the finest, and run backwards.
-class AutoencoderDecoderImpl : public LayersInTurn {
+class AutoencoderDecoderImpl : public AutoencoderLayers {
  public:
   explicit AutoencoderDecoderImpl(const AutoencoderConfig& config) {
     int64_t channels = config.base_channels * config.channel_mult.back();
     conv_in_ = register_module("conv_in", MakeConv3(config.latent_channels, channels));
-    middle_ = register_module("mid", Middle(channels, config));
+    middle_ = register_module("mid", AutoencoderMiddle(channels, config));
     for (size_t level = config.channel_mult.size(); level-- > 0;) {
       const int64_t out = config.base_channels * config.channel_mult[level];
       for (int64_t i = 0; i <= config.res_blocks; ++i) {
@@ -151,7 +151,7 @@ class AutoencoderDecoderImpl : public LayersInTurn {
 
  private:
   torch::nn::Conv2d conv_in_{nullptr}, conv_out_{nullptr};
-  Middle middle_{nullptr};
+  AutoencoderMiddle middle_{nullptr};
   torch::nn::GroupNorm norm_out_{nullptr};
 };
 

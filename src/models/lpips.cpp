@@ -8,16 +8,16 @@ namespace {
 
 constexpr double kEps = 1e-10;  // under a feature vector of length 0
 
-struct ConvSpec {
+struct AlexNetConv {
   const char* name;
   int64_t in, out, kernel, stride, padding;
 };
 // AlexNet (Krizhevsky 2014), its five convolutions; those after the first and second pool come behind a pooling.
-constexpr ConvSpec kConvs[] = {{"net.slice1.0", 3, 64, 11, 4, 2},
-                               {"net.slice2.3", 64, 192, 5, 1, 2},
-                               {"net.slice3.6", 192, 384, 3, 1, 1},
-                               {"net.slice4.8", 384, 256, 3, 1, 1},
-                               {"net.slice5.10", 256, 256, 3, 1, 1}};
+constexpr AlexNetConv kConvs[] = {{"net.slice1.0", 3, 64, 11, 4, 2},
+                                  {"net.slice2.3", 64, 192, 5, 1, 2},
+                                  {"net.slice3.6", 192, 384, 3, 1, 1},
+                                  {"net.slice4.8", 384, 256, 3, 1, 1},
+                                  {"net.slice5.10", 256, 256, 3, 1, 1}};
 constexpr size_t kLastPooled = 2;
 
 // Mean and deviation of ImageNet's channels, for images in [-1, 1].
@@ -28,7 +28,7 @@ torch::Tensor Scaled(const torch::Tensor& images_BCHW) {
   return (images_BCHW - channels(-0.030, -0.088, -0.188)) / channels(0.458, 0.448, 0.450);
 }
 
-torch::Tensor UnitLength(const torch::Tensor& features_BCHW) {
+torch::Tensor UnitChannels(const torch::Tensor& features_BCHW) {
   return features_BCHW / (features_BCHW.square().sum(1, /*keepdim=*/true).sqrt() + kEps);
 }
 
@@ -36,7 +36,7 @@ torch::Tensor UnitLength(const torch::Tensor& features_BCHW) {
 
 LpipsImpl::LpipsImpl() {
   for (size_t i = 0; i < std::size(kConvs); ++i) {
-    const ConvSpec& spec = kConvs[i];
+    const AlexNetConv& spec = kConvs[i];
     const auto conv =
         torch::nn::Conv2dOptions(spec.in, spec.out, spec.kernel).stride(spec.stride).padding(spec.padding);
     convs_.push_back(RegisterAt(*this, spec.name, torch::nn::Conv2d(conv)));
@@ -61,7 +61,7 @@ torch::Tensor LpipsImpl::forward(const torch::Tensor& x_BCHW, const torch::Tenso
   const std::vector<torch::Tensor> x = Features(x_BCHW), y = Features(y_BCHW);
   torch::Tensor distance;
   for (size_t i = 0; i < x.size(); ++i) {
-    const torch::Tensor difference = (UnitLength(x[i]) - UnitLength(y[i])).square();
+    const torch::Tensor difference = (UnitChannels(x[i]) - UnitChannels(y[i])).square();
     const torch::Tensor layer = weights_[i](difference).mean({2, 3}, /*keepdim=*/true);
     distance = distance.defined() ? distance + layer : layer;
   }

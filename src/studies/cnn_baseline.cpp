@@ -12,15 +12,15 @@
 #include "genvinci/tensor/convert.h"
 #include "genvinci/tensor/random.h"
 #include "genvinci/tensor/tensor_cache.h"
-#include "genvinci/training/adamw.h"
-#include "genvinci/training/batch_order.h"
+#include "genvinci/training/engine/adamw.h"
+#include "genvinci/training/engine/batch_order.h"
 
 namespace genvinci {
 namespace {
 
 constexpr int kCacheFormat = 3;
 constexpr int64_t kMultiple = 8;
-constexpr int64_t kBatch = 32;
+constexpr int64_t kBaselineBatch = 32;
 constexpr int64_t kSteps = 600;
 constexpr int64_t kEvery = 40;    // steps from one look at val to the next
 constexpr int64_t kPatience = 5;  // looks without a gain
@@ -62,7 +62,7 @@ class CnnTraining {
   torch::Tensor Draw(const std::vector<int64_t>& observations) {
     const torch::NoGradGuard no_grad;
     std::vector<torch::Tensor> images;
-    for (const torch::Tensor& rows_B : torch::tensor(observations, torch::kInt64).split(kBatch)) {
+    for (const torch::Tensor& rows_B : torch::tensor(observations, torch::kInt64).split(kBaselineBatch)) {
       torch::Tensor images_BCHW = mean_CHW_ + strength_.item<double>() * Addition(rows_B);
       if (config_.img_size != options_.img_size) {
         images_BCHW = torch::upsample_bilinear2d(images_BCHW, {options_.img_size, options_.img_size}, false);
@@ -111,7 +111,7 @@ class CnnTraining {
     for (int64_t step = 0, since = 0; step < kSteps && since < kPatience; ++step) {
       ThrowIfStopped("stopped; nothing was written");
       if (batches.empty()) {
-        batches = ShuffledBatches(static_cast<int64_t>(train_.size()), kBatch, options_.seed, step);
+        batches = ShuffledBatches(static_cast<int64_t>(train_.size()), kBaselineBatch, options_.seed, step);
       }
       Step(optimizer, train_NCHW, batches.back(), step);
       batches.pop_back();
@@ -139,7 +139,7 @@ class CnnTraining {
     const torch::NoGradGuard no_grad;
     double cross = 0, own = 0, target = 0;
     const torch::Tensor rows_N = torch::tensor(val_, torch::kInt64);
-    for (const torch::Tensor& positions_B : torch::arange(rows_N.size(0)).split(kBatch)) {
+    for (const torch::Tensor& positions_B : torch::arange(rows_N.size(0)).split(kBaselineBatch)) {
       const torch::Tensor made = Addition(rows_N.index_select(0, positions_B)).to(torch::kFloat64);
       const torch::Tensor wanted = target_NCHW.index_select(0, positions_B).to(torch::kFloat64);
       cross += (made * wanted).sum().item<double>();

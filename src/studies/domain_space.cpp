@@ -7,7 +7,7 @@
 namespace genvinci {
 namespace {
 
-constexpr int64_t kBatch = 64;
+constexpr int64_t kScoredAtOnce = 64;
 
 }  // namespace
 
@@ -23,7 +23,7 @@ torch::Tensor DomainSpace::PatchFeatures(const Dataset& dataset, const std::vect
   for (size_t i = 0; i < observations.size(); ++i) {
     ThrowIfStopped("stopped; nothing was written");
     images.push_back(BytesOf(Resize(dataset.LoadPatch(observations[i]), img_size, img_size)));
-    if (static_cast<int64_t>(images.size()) == kBatch || i + 1 == observations.size()) {
+    if (static_cast<int64_t>(images.size()) == kScoredAtOnce || i + 1 == observations.size()) {
       features.push_back(Features(torch::stack(images)));
       images.clear();
     }

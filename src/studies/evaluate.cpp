@@ -9,7 +9,6 @@
 #include "evaluation_data.h"
 #include "evaluation_report.h"
 #include "generated_folder.h"
-#include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/memory.h"
@@ -20,7 +19,8 @@
 #include "genvinci/studies/examples.h"
 #include "genvinci/studies/memorisation.h"
 #include "genvinci/tensor/random.h"
-#include "genvinci/training/pretrain_data.h"
+#include "genvinci/training/feeds/pretrain_data.h"
+#include "genvinci/weights/load_runs.h"
 #include "image_sources.h"
 #include "test_reads.h"
 

@@ -12,7 +12,7 @@
 namespace genvinci {
 namespace {
 
-constexpr int64_t kBatch = 32;
+constexpr int64_t kReconstructedAtOnce = 32;
 
 // One image an observation.
 ImageSource Fixed(const std::string& key, const std::string& title, const torch::Tensor& images_NCHW) {
@@ -24,9 +24,9 @@ torch::Tensor Reconstruct(const torch::Tensor& real_NCHW, Pipeline pipeline, Ran
   const RankGroup::Share share = ranks.ShareOf(real_NCHW.size(0));
   std::vector<torch::Tensor> all = {real_NCHW.narrow(0, 0, 0)};
   Autoencoder& autoencoder = pipeline->autoencoder;
-  for (int64_t first = share.first; first < share.end; first += kBatch) {
+  for (int64_t first = share.first; first < share.end; first += kReconstructedAtOnce) {
     ThrowIfStopped("stopped; nothing was written");
-    const torch::Tensor real_BCHW = real_NCHW.slice(0, first, std::min(first + kBatch, share.end));
+    const torch::Tensor real_BCHW = real_NCHW.slice(0, first, std::min(first + kReconstructedAtOnce, share.end));
     const torch::Tensor images_BCHW = real_BCHW.to(ranks.device(), torch::kFloat32).div_(127.5).sub_(1);
     const torch::Tensor decoded_BCHW = autoencoder->Decode(autoencoder->Encode(images_BCHW).mean_BCHW);
     all.push_back(decoded_BCHW.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch::kCPU, torch::kUInt8));

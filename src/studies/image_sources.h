@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "generated_folder.h"
-#include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/distributed/rank_group.h"
+#include "genvinci/weights/load_runs.h"
 
 namespace genvinci {
 

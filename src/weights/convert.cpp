@@ -7,6 +7,7 @@
 #include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/error.h"
 #include "genvinci/core/files.h"
+#include "genvinci/diffusion/pipeline.h"
 #include "genvinci/io/safetensors.h"
 #include "genvinci/io/torch_checkpoint.h"
 #include "genvinci/nn/layers.h"

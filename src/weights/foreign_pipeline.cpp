@@ -16,7 +16,7 @@ namespace {
                   source.path().string(), what);
 }
 
-Layout Need(const std::optional<Layout>& found, const WeightSource& source, const char* what) {
+Layout NeedPart(const std::optional<Layout>& found, const WeightSource& source, const char* what) {
   if (!found) Missing(source, what);
   return *found;
 }
@@ -33,11 +33,11 @@ Vocabulary GeneformerVocabulary(const WeightSource& source, int64_t size) {
 
 LoadedPipeline OpenForeignPipeline(const fs::path& path, int64_t img_size, const torch::Device& device) {
   const WeightSource source = WeightSource::Open(path);
-  const Layout transformer = Need(FindGeneTransformer(source), source, "gene transformer");
-  const Layout conditioner = Need(FindConditioner(source), source, "conditioner");
+  const Layout transformer = NeedPart(FindGeneTransformer(source), source, "gene transformer");
+  const Layout conditioner = NeedPart(FindConditioner(source), source, "conditioner");
   if (!HasTimePath(source)) Missing(source, "time path (time_embed_condtion.)");
-  const Layout unet = Need(FindUNet(source), source, "UNet");
-  const Layout autoencoder = Need(FindAutoencoder(source), source, "autoencoder");
+  const Layout unet = NeedPart(FindUNet(source), source, "UNet");
+  const Layout autoencoder = NeedPart(FindAutoencoder(source), source, "autoencoder");
   PipelineConfig config;
   config.models.transformer = InferGeneTransformer(source, transformer);
   config.models.conditioner = InferConditioner(source, conditioner);

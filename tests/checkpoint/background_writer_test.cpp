@@ -8,7 +8,7 @@
 #include "genvinci/checkpoint/checkpoint.h"
 
 namespace genvinci {
-namespace {
+namespace background_writer_test {
 
 // A run whose model is full(step), beside a frozen part that is always 7.
 class BackgroundWriterTest : public testing::Test {
@@ -91,5 +91,5 @@ TEST_F(BackgroundWriterTest, SaysWhatWritingThrew) {
   EXPECT_THROW(writer_.Wait(), IoError);
 }
 
-}  // namespace
+}  // namespace background_writer_test
 }  // namespace genvinci

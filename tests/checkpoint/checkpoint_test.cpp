@@ -9,7 +9,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace checkpoint_test {
 
 void Commit(const fs::path& run, int64_t step, bool best, int64_t keep = 2) {
   CheckpointWriter writer(run, step);
@@ -159,5 +159,5 @@ TEST(FaultCheckpoint, AFailedWriteLeavesTheFormerOne) {
   EXPECT_EQ(Checkpoint::Open(run.path()).step(), 2);
 }
 
-}  // namespace
+}  // namespace checkpoint_test
 }  // namespace genvinci

@@ -7,7 +7,7 @@
 #include "genvinci/cli/subcommand.h"
 
 namespace genvinci {
-namespace {
+namespace flags_test {
 
 struct InnerOptions {
   int64_t width = 8;
@@ -132,5 +132,5 @@ TEST(CommandLine, HelpAndVersionSucceed) {
   EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::HasSubstr("genvinci 0.1.0"));
 }
 
-}  // namespace
+}  // namespace flags_test
 }  // namespace genvinci

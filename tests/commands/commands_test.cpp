@@ -18,7 +18,7 @@
 // Runs the built program as a user does.
 
 namespace genvinci {
-namespace {
+namespace commands_test {
 
 using testing::HasSubstr;
 
@@ -295,5 +295,5 @@ TEST_F(E2eBadInput, FullDiskLosesNothing) {
     EXPECT_NE(entry.path().filename(), "manifest.json");
 }
 
-}  // namespace
+}  // namespace commands_test
 }  // namespace genvinci

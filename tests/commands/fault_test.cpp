@@ -25,7 +25,7 @@
 extern char** environ;
 
 namespace genvinci {
-namespace {
+namespace fault_test {
 
 using testing::AnyOf;
 using testing::HasSubstr;
@@ -536,5 +536,5 @@ TEST_F(FaultLaunchedRanks, OneDiesWhileSavingAndTheRunGoesOnByItself) {
   Record("the main rank dies while it saves; --max_restarts goes on", cases, passed);
 }
 
-}  // namespace
+}  // namespace fault_test
 }  // namespace genvinci

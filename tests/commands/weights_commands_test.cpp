@@ -14,7 +14,7 @@
 // `forward`, `convert` and `inspect` on weights that Python's libraries wrote (scripts/golden/weights.py).
 
 namespace genvinci {
-namespace {
+namespace weights_commands_test {
 
 using testing::HasSubstr;
 
@@ -133,5 +133,5 @@ TEST_F(E2eWeights, WhatDoesNotFitIsListed) {
   EXPECT_TRUE(fs::exists(folder_ / "out.safetensors"));
 }
 
-}  // namespace
+}  // namespace weights_commands_test
 }  // namespace genvinci

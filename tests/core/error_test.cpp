@@ -8,7 +8,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace error_test {
 
 using ::testing::HasSubstr;
 
@@ -45,5 +45,5 @@ TEST(Check, ThrowsWithPlaceConditionAndValues) {
   EXPECT_EQ(error.exit_code(), ExitCode::kBug);
 }
 
-}  // namespace
+}  // namespace error_test
 }  // namespace genvinci

@@ -15,7 +15,7 @@
 #include "genvinci/core/sha256.h"
 
 namespace genvinci {
-namespace {
+namespace files_test {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -322,5 +322,5 @@ TEST(EscapeFileName, DifferentNamesStayDifferent) {
   }
 }
 
-}  // namespace
+}  // namespace files_test
 }  // namespace genvinci

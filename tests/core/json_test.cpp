@@ -9,7 +9,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace json_test {
 
 using ::testing::HasSubstr;
 
@@ -79,5 +79,5 @@ TEST(Json, DumpsNotFiniteAsNullAndRefusesBadUtf8) {
   CatchError("JSON_UTF8", [] { DumpJson(Json("\xff")); });
 }
 
-}  // namespace
+}  // namespace json_test
 }  // namespace genvinci

@@ -8,7 +8,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace layers_test {
 
 // scripts/check_layers on a made-up tree; what it prints, with its exit status as the last line.
 std::string CheckLayers(const TempFolder& folder) {
@@ -63,5 +63,5 @@ TEST(Layers, ViolationsAreNamedByLine) {
   EXPECT_EQ(named, expected);
 }
 
-}  // namespace
+}  // namespace layers_test
 }  // namespace genvinci

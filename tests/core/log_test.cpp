@@ -6,7 +6,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace log_test {
 
 using ::testing::HasSubstr;
 using ::testing::internal::CaptureStderr;
@@ -80,5 +80,5 @@ TEST(Log, LineReplacesABar) {
   EXPECT_EQ(GetCapturedStderr(), "\r\x1b[Khalf\r\x1b[Kline\nnext\n");
 }
 
-}  // namespace
+}  // namespace log_test
 }  // namespace genvinci

@@ -7,7 +7,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace memory_test {
 
 using ::testing::HasSubstr;
 
@@ -79,5 +79,5 @@ TEST_F(MemoryOf, VersionOneGroups) {
   EXPECT_EQ(Available(), 5000u);
 }
 
-}  // namespace
+}  // namespace memory_test
 }  // namespace genvinci

@@ -6,7 +6,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace options_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -115,5 +115,5 @@ TEST(Options, NotANumberIsOutOfRange) {
   CatchError("CONFIG_RANGE", [&] { FromJson(json, options, ""); });
 }
 
-}  // namespace
+}  // namespace options_test
 }  // namespace genvinci

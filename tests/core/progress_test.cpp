@@ -11,7 +11,7 @@
 #include "genvinci/core/log.h"
 
 namespace genvinci {
-namespace {
+namespace progress_test {
 
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
@@ -71,5 +71,5 @@ TEST(Progress, TerminalGetsABarAndTheFileALine) {
   EXPECT_THAT(Slurp(folder / "log.txt"), MatchesRegex("reading: 1/4 rows \\(25%\\)[^\r\x1b]*\n"));
 }
 
-}  // namespace
+}  // namespace progress_test
 }  // namespace genvinci

@@ -13,7 +13,7 @@
 #include "genvinci/core/version.h"
 
 namespace genvinci {
-namespace {
+namespace run_folder_test {
 
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
@@ -176,5 +176,5 @@ TEST_F(RunFolderTest, ResolveDatasetByPathOrName) {
   CatchError("DATASET_MISSING", [] { ResolveDataset(""); });
 }
 
-}  // namespace
+}  // namespace run_folder_test
 }  // namespace genvinci

@@ -11,7 +11,7 @@
 #include "genvinci/core/files.h"
 
 namespace genvinci {
-namespace {
+namespace signals_test {
 
 // Handlers are the process's own, so each test has a child; gives how that ended.
 template <typename Body>
@@ -99,5 +99,5 @@ TEST(Signals, SizeLimitIsAnErrorNotADeath) {
   EXPECT_EQ(folder.Count(), 0);
 }
 
-}  // namespace
+}  // namespace signals_test
 }  // namespace genvinci

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace genvinci {
-namespace {
+namespace text_test {
 
 using ::testing::ElementsAre;
 
@@ -81,5 +81,5 @@ TEST(Text, HumanSeconds) {
   EXPECT_EQ(HumanSeconds(-1), "?");
 }
 
-}  // namespace
+}  // namespace text_test
 }  // namespace genvinci

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace genvinci {
-namespace {
+namespace version_test {
 
 TEST(Version, BuildInfoIsOneLine) {
   const std::string info = BuildInfo();
@@ -13,5 +13,5 @@ TEST(Version, BuildInfoIsOneLine) {
   EXPECT_EQ(info.find('\n'), std::string::npos);
 }
 
-}  // namespace
+}  // namespace version_test
 }  // namespace genvinci

@@ -4,10 +4,10 @@
 
 #include <random>
 
-#include "data/st_fixture.h"
+#include "testing/test_folder.h"
 
 namespace genvinci {
-namespace {
+namespace leak_report_test {
 
 struct Spots {
   std::vector<std::string> names, patients;
@@ -106,5 +106,5 @@ TEST(LeakReport, SamePatientIsToldAndAllowed) {
   EXPECT_TRUE(FindLeaks(spots.subjects(10)).same_patient());
 }
 
-}  // namespace
+}  // namespace leak_report_test
 }  // namespace genvinci

@@ -8,7 +8,7 @@
 #include <random>
 
 namespace genvinci {
-namespace {
+namespace neighbours_test {
 
 using testing::ElementsAre;
 
@@ -53,5 +53,5 @@ TEST(Neighbours, AtOnePlaceAreNeighbours) {
   for (const float offset : found.offsets) EXPECT_EQ(offset, 0);
 }
 
-}  // namespace
+}  // namespace neighbours_test
 }  // namespace genvinci

@@ -6,7 +6,7 @@
 #include "testing/tiny_dataset.h"
 
 namespace genvinci {
-namespace {
+namespace patch_store_test {
 
 TEST(LoadPatches, HoldsThePixelsAsStored) {
   const TempFolder folder;
@@ -44,5 +44,5 @@ TEST(DihedralEach, TurnsEachImageByItsOwn) {
   for (int64_t d = 0; d < kDihedrals; ++d) EXPECT_TRUE(turned[d].equal(Dihedral(images.narrow(0, d, 1), d)[0]));
 }
 
-}  // namespace
+}  // namespace patch_store_test
 }  // namespace genvinci

@@ -6,10 +6,10 @@
 #include <map>
 #include <set>
 
-#include "data/st_fixture.h"
+#include "testing/test_folder.h"
 
 namespace genvinci {
-namespace {
+namespace split_test {
 
 using ::testing::HasSubstr;
 
@@ -120,5 +120,5 @@ TEST(Split, WithoutPositionEachObservationIsABlock) {
   EXPECT_EQ(Sizes(result)[Split::kVal], 10);
 }
 
-}  // namespace
+}  // namespace split_test
 }  // namespace genvinci

@@ -7,7 +7,7 @@
 #include "testing/tiny_dataset.h"
 
 namespace genvinci {
-namespace {
+namespace tokens_test {
 
 // The one file in the cache.
 fs::path CacheFile(const fs::path& dataset) {
@@ -95,5 +95,5 @@ TEST(TokenizeDataset, NamesTheProfileWithoutAKnownGene) {
   EXPECT_EQ(error.exit_code(), ExitCode::kBadData);
 }
 
-}  // namespace
+}  // namespace tokens_test
 }  // namespace genvinci

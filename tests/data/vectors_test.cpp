@@ -8,7 +8,7 @@
 #include "testing/tiny_dataset.h"
 
 namespace genvinci {
-namespace {
+namespace vectors_test {
 
 TEST(Vectors, AreThoseOfObsm) {
   const TempFolder folder;
@@ -40,5 +40,5 @@ TEST(Vectors, MustFitTheDataset) {
   CatchError("VECTOR_ROWS", [&] { LoadVectors(dataset, (folder / "a.npy").string()); });
 }
 
-}  // namespace
+}  // namespace vectors_test
 }  // namespace genvinci

@@ -5,7 +5,7 @@
 #include <cmath>
 
 namespace genvinci {
-namespace {
+namespace guidance_test {
 
 const torch::Tensor kNull = torch::tensor({1.0, 2.0, 4.0, 8.0, 0.0, 0.0, 1.0, 1.0}).view({2, 1, 2, 2});
 const torch::Tensor kConditional = torch::tensor({1.0, 3.0, 5.0, 7.0, 1.0, 2.0, 3.0, 5.0}).view({2, 1, 2, 2});
@@ -30,5 +30,5 @@ TEST(Guidance, OfOneIsTheConditionalPrediction) {
   EXPECT_TRUE(torch::allclose(Guided(kNull, kConditional, 1, 0.7), kConditional, 1e-6));
 }
 
-}  // namespace
+}  // namespace guidance_test
 }  // namespace genvinci

@@ -8,7 +8,7 @@
 #include "genvinci/core/error.h"
 
 namespace genvinci {
-namespace {
+namespace objective_test {
 
 std::vector<int64_t> Items(int64_t count) {
   std::vector<int64_t> items(static_cast<size_t>(count));
@@ -163,5 +163,5 @@ TEST(Objective, WeightsByMinSnr) {
   EXPECT_NEAR(v[1].item<double>(), low / (low + 1), 1e-6);
 }
 
-}  // namespace
+}  // namespace objective_test
 }  // namespace genvinci

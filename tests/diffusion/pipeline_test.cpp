@@ -11,7 +11,7 @@
 #include "testing/gpu.h"
 
 namespace genvinci {
-namespace {
+namespace pipeline_test {
 
 PipelineConfig TinyConfig() {
   PipelineConfig config;
@@ -306,5 +306,5 @@ TEST(Pipeline, RefusesPartsThatDoNotFit) {
   EXPECT_THROW(Pipeline{config}, ConfigError);
 }
 
-}  // namespace
+}  // namespace pipeline_test
 }  // namespace genvinci

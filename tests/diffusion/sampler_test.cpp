@@ -8,7 +8,7 @@
 #include "genvinci/tensor/convert.h"
 
 namespace genvinci {
-namespace {
+namespace sampler_test {
 
 // From diffusers; scripts/golden/samplers.py says how.
 const SafetensorsFile& Golden() {
@@ -223,5 +223,5 @@ TEST(MakeSampler, RefusesAnUnknownName) {
   EXPECT_THROW(MakeSampler(options, NoiseSchedule{DiffusionConfig{}}), ConfigError);
 }
 
-}  // namespace
+}  // namespace sampler_test
 }  // namespace genvinci

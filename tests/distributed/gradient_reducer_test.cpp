@@ -5,7 +5,7 @@
 #include "distributed/rank_bodies.h"
 
 namespace genvinci {
-namespace {
+namespace gradient_reducer_test {
 
 void Run(const std::function<void(RankGroup&)>& work) {
   CommonOptions common;
@@ -56,7 +56,7 @@ RANK_BODY(Reduce) {
         mine.Loss(x_SBF[first + 1], ranks.rank() == 1).backward();
         reducer.Finish();
         for (size_t i = 0; i < mine.Parameters().size(); ++i) {
-          const auto& [name, parameter] = mine.Parameters()[i];
+          const auto [name, parameter] = mine.Parameters()[i];  // a copy: the list is gone after the line
           const torch::Tensor expected = whole.Parameters()[i].second.grad();
           ASSERT_EQ(parameter.grad().defined(), name != "never") << name;
           if (name == "never") continue;
@@ -87,5 +87,5 @@ TEST(GradientReducer, AloneLeavesGradientsAsTheyAre) {
   EXPECT_EQ(reducer.bytes(), 0);
 }
 
-}  // namespace
+}  // namespace gradient_reducer_test
 }  // namespace genvinci

@@ -17,7 +17,7 @@
 #include "testing/fault_record.h"
 
 namespace genvinci {
-namespace {
+namespace rank_group_test {
 
 using testing::HasSubstr;
 
@@ -398,5 +398,5 @@ TEST_F(FaultRanks, TheStoreOfAnAgentDies) {
   }
 }
 
-}  // namespace
+}  // namespace rank_group_test
 }  // namespace genvinci

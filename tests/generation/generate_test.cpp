@@ -17,7 +17,7 @@
 #include "testing/tiny_run.h"
 
 namespace genvinci {
-namespace {
+namespace generate_test {
 
 class GenerateTest : public testing::Test {
  protected:
@@ -333,5 +333,5 @@ TEST_F(GenerateTest, ExtractsMeansOverTokensAndContext) {
   }
 }
 
-}  // namespace
+}  // namespace generate_test
 }  // namespace genvinci

@@ -5,7 +5,7 @@
 #include "genvinci/generation/picture_grid.h"
 
 namespace genvinci {
-namespace {
+namespace pictures_test {
 
 std::array<int, 3> PixelOf(const Image& image, int64_t x, int64_t y) {
   return {image.At(x, y)[0], image.At(x, y)[1], image.At(x, y)[2]};
@@ -83,5 +83,5 @@ TEST(PictureGrid, NamesTakeSpaceAndInk) {
   EXPECT_GT(dark_above, 20);
 }
 
-}  // namespace
+}  // namespace pictures_test
 }  // namespace genvinci

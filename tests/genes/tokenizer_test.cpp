@@ -12,7 +12,7 @@
 #include "genvinci/io/table.h"
 
 namespace genvinci {
-namespace {
+namespace tokenizer_test {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -130,5 +130,5 @@ TEST(RealTokenizer, AgreesWithNumpyOnHer2st) {
   }
 }
 
-}  // namespace
+}  // namespace tokenizer_test
 }  // namespace genvinci

@@ -10,7 +10,7 @@
 #include "genvinci/io/pickle.h"
 
 namespace genvinci {
-namespace {
+namespace vocabulary_test {
 
 using testing::HasSubstr;
 
@@ -221,5 +221,5 @@ TEST(RealVocabulary, TheBuiltInTableIsThatOfThePickles) {
   EXPECT_EQ(pickles.fingerprint(), Vocabulary::GeneformerV1().fingerprint());
 }
 
-}  // namespace
+}  // namespace vocabulary_test
 }  // namespace genvinci

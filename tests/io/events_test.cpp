@@ -9,7 +9,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace events_test {
 
 // CRC-32C bit by bit, and TFRecord's mask.
 uint32_t Crc(std::string_view bytes) {
@@ -110,5 +110,5 @@ TEST(Events, AreOnDiskAfterFlush) {
   CatchError("FILE_WRITE", [&] { EventWriter nowhere(folder / "none"); });
 }
 
-}  // namespace
+}  // namespace events_test
 }  // namespace genvinci

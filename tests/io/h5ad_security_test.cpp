@@ -10,7 +10,7 @@
 #include "io/h5ad_testing.h"
 
 namespace genvinci {
-namespace {
+namespace h5ad_security_test {
 
 using ::testing::HasSubstr;
 
@@ -290,5 +290,5 @@ TEST_F(FaultH5adDamage, CutOrFlippedAnywhere) {
   }
 }
 
-}  // namespace
+}  // namespace h5ad_security_test
 }  // namespace genvinci

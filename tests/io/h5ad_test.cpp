@@ -13,7 +13,7 @@
 #include "io/h5ad_testing.h"
 
 namespace genvinci {
-namespace {
+namespace h5ad_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -355,5 +355,5 @@ a[:2].copy().write_h5ad(sys.argv[2])
   EXPECT_EQ(ReadAll(H5adFile(folder_ / "back.h5ad"), "X"), (Rows{{0, 2, 0, 7}, {0, 0, 0, 0}}));
 }
 
-}  // namespace
+}  // namespace h5ad_test
 }  // namespace genvinci

@@ -14,7 +14,7 @@
 #include "genvinci/core/error.h"
 
 namespace genvinci {
-namespace {
+namespace image_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -479,5 +479,5 @@ TEST(RealHer2st, TheWholeSectionIsRead) {
   EXPECT_GT(red, green);
 }
 
-}  // namespace
+}  // namespace image_test
 }  // namespace genvinci

@@ -9,7 +9,7 @@
 #include "genvinci/core/error.h"
 
 namespace genvinci {
-namespace {
+namespace npy_test {
 
 using testing::ElementsAre;
 
@@ -68,5 +68,5 @@ TEST_F(NpyFile, RefusesWhatItCannotRead) {
   ExpectError(header("<f4", "(999999999999, 999999999999)"), "NPY_FORMAT");
 }
 
-}  // namespace
+}  // namespace npy_test
 }  // namespace genvinci

@@ -9,7 +9,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace pickle_test {
 
 using testing::HasSubstr;
 using namespace std::string_literals;
@@ -255,5 +255,5 @@ TEST(RealPickle, ReadsGeneformersDictionaries) {
   EXPECT_EQ(ReadPickle(data / "gene_name_id_dict.pkl")->As<PickleDict>()->items.size(), 40'248u);
 }
 
-}  // namespace
+}  // namespace pickle_test
 }  // namespace genvinci

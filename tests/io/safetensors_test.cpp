@@ -9,7 +9,7 @@
 #include "genvinci/core/sha256.h"
 
 namespace genvinci {
-namespace {
+namespace safetensors_test {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -191,5 +191,5 @@ TEST_F(Safetensors, LeavesNothingBehindWhenItCannotWrite) {
   EXPECT_EQ(folder_.Count(), 0);
 }
 
-}  // namespace
+}  // namespace safetensors_test
 }  // namespace genvinci

@@ -10,7 +10,7 @@
 #include "genvinci/io/gzip.h"
 
 namespace genvinci {
-namespace {
+namespace table_test {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -175,5 +175,5 @@ TEST(RealTable, ReadsASectionOfHer2st) {
   EXPECT_LT(seconds.count(), 5.0);
 }
 
-}  // namespace
+}  // namespace table_test
 }  // namespace genvinci

@@ -10,7 +10,7 @@
 #include "genvinci/core/json.h"
 
 namespace genvinci {
-namespace {
+namespace token_dataset_test {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -127,5 +127,5 @@ TEST(Lengths, AreReadFromAPickle) {
   }
 }
 
-}  // namespace
+}  // namespace token_dataset_test
 }  // namespace genvinci

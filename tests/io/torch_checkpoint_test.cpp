@@ -8,7 +8,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace torch_checkpoint_test {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -240,5 +240,5 @@ TEST_F(BadCheckpoint, OfAnyFlippedByteIsContained) {
   }
 }
 
-}  // namespace
+}  // namespace torch_checkpoint_test
 }  // namespace genvinci

@@ -15,7 +15,7 @@
 #include "genvinci/launch/rank_status.h"
 
 namespace genvinci {
-namespace {
+namespace local_ranks_test {
 
 using testing::HasSubstr;
 
@@ -125,5 +125,5 @@ TEST(RankStatus, IsSharedThroughItsDescriptor) {
   EXPECT_EQ(none.Run(), "");
 }
 
-}  // namespace
+}  // namespace local_ranks_test
 }  // namespace genvinci

@@ -7,7 +7,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace rank_environment_test {
 
 RankEnvironment Read(const std::map<std::string, std::string>& variables) {
   return ReadRankEnvironment([&](const char* name) -> const char* {
@@ -123,5 +123,5 @@ TEST(RankEnvironment, Devices) {
   EXPECT_EQ(RankDevice("cuda", env, options, 4), "cuda:1");
 }
 
-}  // namespace
+}  // namespace rank_environment_test
 }  // namespace genvinci

@@ -10,7 +10,7 @@
 #include "genvinci/tensor/random.h"
 
 namespace genvinci {
-namespace {
+namespace bootstrap_test {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
@@ -147,5 +147,5 @@ TEST(BootstrapOf, RefusesShapesThatDoNotFit) {
   EXPECT_THROW(PercentileInterval(values, 1), InternalError);
 }
 
-}  // namespace
+}  // namespace bootstrap_test
 }  // namespace genvinci

@@ -13,7 +13,7 @@
 #include "genvinci/tensor/random.h"
 
 namespace genvinci {
-namespace {
+namespace feature_metrics_test {
 
 // From torch-fidelity and numpy; scripts/golden/make_feature_metrics.py says how.
 torch::Tensor Golden(const std::string& name) {
@@ -234,5 +234,5 @@ TEST(FeatureMetricsOf, RefuseWhatTheyCannotScore) {
   EXPECT_THROW(NearestBalls(rows, rows, 0), InternalError);
 }
 
-}  // namespace
+}  // namespace feature_metrics_test
 }  // namespace genvinci

@@ -8,7 +8,7 @@
 #include "genvinci/tensor/convert.h"
 
 namespace genvinci {
-namespace {
+namespace image_metrics_test {
 
 // From scikit-image and numpy; scripts/golden/metrics.py says how.
 torch::Tensor Golden(const std::string& name) {
@@ -58,5 +58,5 @@ TEST(ImageMetricsOf, RefuseOtherShapesAndSmallImages) {
   EXPECT_THROW(StructuralSimilarity(torch::zeros({1, 3, 6, 8}), torch::zeros({1, 3, 6, 8})), InternalError);
 }
 
-}  // namespace
+}  // namespace image_metrics_test
 }  // namespace genvinci

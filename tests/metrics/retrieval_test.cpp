@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace genvinci {
-namespace {
+namespace retrieval_test {
 
 TEST(RetrievalAt, CountsOwnTargetsAmongTheNearest) {
   // Own targets (the diagonal) come first, second, third and last.
@@ -22,5 +22,5 @@ TEST(RetrievalAt, TiesBringNothing) {
   EXPECT_DOUBLE_EQ(RetrievalAt(torch::ones({6, 6}), 6), 1);
 }
 
-}  // namespace
+}  // namespace retrieval_test
 }  // namespace genvinci

@@ -7,7 +7,7 @@
 #include "models/testing.h"
 
 namespace genvinci {
-namespace {
+namespace aligner_test {
 
 Aligner MakeAligner() {
   torch::manual_seed(3);
@@ -76,5 +76,5 @@ TEST(Aligner, ViewsOfOneImageBelongTogether) {
             aligner->ViewLoss(features, features.flip(0)).item<double>());
 }
 
-}  // namespace
+}  // namespace aligner_test
 }  // namespace genvinci

@@ -7,17 +7,19 @@
 #include "models/testing.h"
 
 namespace genvinci {
-namespace {
+namespace autoencoder_test {
 
 constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast;
 
 AutoencoderConfig Narrow() {
-  return {/*channels=*/3, /*base_channels=*/8, {1, 2}, /*res_blocks=*/2, /*latent_channels=*/4, /*space_to_depth=*/1,
+  return {/*channels=*/3,        /*base_channels=*/8,   {1, 2},
+          /*res_blocks=*/2,      /*latent_channels=*/4, /*space_to_depth=*/1,
           /*mid_attention=*/true};
 }
 
 AutoencoderConfig Folding() {
-  return {/*channels=*/5, /*base_channels=*/8, {1, 2}, /*res_blocks=*/1, /*latent_channels=*/6, /*space_to_depth=*/2,
+  return {/*channels=*/5,         /*base_channels=*/8,   {1, 2},
+          /*res_blocks=*/1,       /*latent_channels=*/6, /*space_to_depth=*/2,
           /*mid_attention=*/false};
 }
 
@@ -88,10 +90,10 @@ TEST(Autoencoder, HasStableDiffusionsSize) {
     return CountParameters(*Autoencoder(config));
   };
   const int64_t n = 128 / 8;
-  const int64_t at_128 = (n - 2) * (n - 3) / 2 * count(8) - (n - 1) * (n - 3) * count(16) +
-                         (n - 1) * (n - 2) / 2 * count(24);
+  const int64_t at_128 =
+      (n - 2) * (n - 3) / 2 * count(8) - (n - 1) * (n - 3) * count(16) + (n - 1) * (n - 2) / 2 * count(24);
   EXPECT_EQ(at_128, 83653863);
 }
 
-}  // namespace
+}  // namespace autoencoder_test
 }  // namespace genvinci

@@ -6,7 +6,7 @@
 #include "models/testing.h"
 
 namespace genvinci {
-namespace {
+namespace conditioner_test {
 
 GeneTransformerConfig Transformer() {
   GeneTransformerConfig config;
@@ -142,5 +142,5 @@ TEST(Conditioner, RefusesAnUnknownKind) {
   EXPECT_THROW(MakeConditioner(Conditioner("other"), Transformer()), ConfigError);
 }
 
-}  // namespace
+}  // namespace conditioner_test
 }  // namespace genvinci

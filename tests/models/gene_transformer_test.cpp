@@ -6,10 +6,11 @@
 #include "models/testing.h"
 
 namespace genvinci {
-namespace {
+namespace gene_transformer_test {
 
 GeneTransformerConfig Narrow() {
-  return {/*vocabulary_size=*/60, /*hidden=*/32, /*layers=*/2, /*heads=*/4, /*feed_forward=*/48, /*max_tokens=*/24,
+  return {/*vocabulary_size=*/60, /*hidden=*/32,     /*layers=*/2, /*heads=*/4,
+          /*feed_forward=*/48,    /*max_tokens=*/24,
           /*dropout=*/0.1};
 }
 
@@ -47,7 +48,8 @@ TEST(GeneTransformer, EveryParameterLearns) {
   const torch::Tensor logits = model->MlmLogits(model(tokens).flatten(0, 1));
   torch::cross_entropy_loss(logits, tokens.flatten()).backward();
   // Softmax takes away what a key's bias adds.
-  ExpectGradients(*model, {"bert.encoder.layer.0.attention.self.key.bias", "bert.encoder.layer.1.attention.self.key.bias"});
+  ExpectGradients(*model,
+                  {"bert.encoder.layer.0.attention.self.key.bias", "bert.encoder.layer.1.attention.self.key.bias"});
 }
 
 TEST(GeneTransformer, StartsAsBert) {
@@ -72,5 +74,5 @@ TEST(GeneTransformer, HasTheReferencesSize) {
   EXPECT_EQ(CountParameters(*GeneTransformer(GeneTransformerConfig())), 10288722);
 }
 
-}  // namespace
+}  // namespace gene_transformer_test
 }  // namespace genvinci

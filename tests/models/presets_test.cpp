@@ -11,7 +11,7 @@
 #include "models/testing.h"
 
 namespace genvinci {
-namespace {
+namespace presets_test {
 
 TEST(ModelPreset, EveryOneIsConsistentAndSurvivesJson) {
   for (const std::string& size : kModelSizes) {
@@ -86,5 +86,5 @@ TEST(CheckModels, NamesWhatDoesNotFit) {
   }
 }
 
-}  // namespace
+}  // namespace presets_test
 }  // namespace genvinci

@@ -3,7 +3,7 @@
 #include "testing.h"
 
 namespace genvinci {
-namespace {
+namespace second_conditioner_test {
 
 constexpr int64_t kWidth = 8, kTime = 12, kEmbedding = 5;
 
@@ -66,5 +66,5 @@ TEST(SecondConditioner, WhatIsAbsentIsNotRead) {
   EXPECT_FALSE(moved.select(1, 1).allclose(told.tokens_BLD.select(1, 1), 1e-3, 1e-3));
 }
 
-}  // namespace
+}  // namespace second_conditioner_test
 }  // namespace genvinci

@@ -7,7 +7,7 @@
 #include "models/testing.h"
 
 namespace genvinci {
-namespace {
+namespace unet_test {
 
 constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast;
 
@@ -146,5 +146,5 @@ TEST(E2eReferenceUNet, RunsAtFullSize) {
   EXPECT_EQ(out.sizes(), (std::vector<int64_t>{1, 4, 8, 8}));
 }
 
-}  // namespace
+}  // namespace unet_test
 }  // namespace genvinci

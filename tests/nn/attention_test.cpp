@@ -7,7 +7,7 @@
 #include "testing/tensors.h"
 
 namespace genvinci {
-namespace {
+namespace attention_test {
 
 // softmax(q k^T / sqrt(d)) v, head by head, in float64.
 torch::Tensor AttendByFormula(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, int64_t heads,
@@ -55,5 +55,5 @@ TEST(PaddingMask, FitsHalfPrecision) {
   }
 }
 
-}  // namespace
+}  // namespace attention_test
 }  // namespace genvinci

@@ -5,7 +5,7 @@
 #include "genvinci/tensor/autocast.h"
 
 namespace genvinci {
-namespace {
+namespace checkpointed_layers_test {
 
 // Two layers with drop-out between; counts how often a layer runs.
 class TwoLayersImpl : public torch::nn::Module, public CheckpointedLayers {
@@ -88,5 +88,5 @@ TEST(CheckpointedLayers, AreOffInEvaluationAndWithoutGradients) {
   EXPECT_EQ(model->runs, 4);
 }
 
-}  // namespace
+}  // namespace checkpointed_layers_test
 }  // namespace genvinci

@@ -8,7 +8,7 @@
 #include "testing/tensors.h"
 
 namespace genvinci {
-namespace {
+namespace guided_step_test {
 
 constexpr GuidedStepWeights kWeights{.guidance = 3.5, .of_x = 1.25, .of_prediction = -0.375};
 
@@ -132,5 +132,5 @@ TEST(GpuGuidedStep, ReadsUnalignedMemory) {
   EXPECT_LE(RelativeDifference(moved.Step().cpu(), inputs.Step().flatten()), Tolerance(torch::kFloat32));
 }
 
-}  // namespace
+}  // namespace guided_step_test
 }  // namespace genvinci

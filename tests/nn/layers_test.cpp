@@ -12,7 +12,7 @@
 #include "testing/tensors.h"
 
 namespace genvinci {
-namespace {
+namespace layers_test {
 
 constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast;
 
@@ -176,5 +176,5 @@ TEST(SpatialTransformer, StartsAsTheIdentity) {
   EXPECT_TRUE(out.is_contiguous(kChannelsLast));
 }
 
-}  // namespace
+}  // namespace layers_test
 }  // namespace genvinci

@@ -5,7 +5,7 @@
 #include "distributed/rank_bodies.h"
 
 namespace genvinci {
-namespace {
+namespace sync_batch_norm_test {
 
 // What torch's own layer gives for the whole batch, with gradients of a loss in which every value counts otherwise.
 struct Reference {
@@ -149,5 +149,5 @@ TEST(SyncBatchNorm, InEvaluationTakesTheRunningStatistics) {
   EXPECT_TRUE(norm(x).allclose(x / std::sqrt(1 + 1e-5)));
 }
 
-}  // namespace
+}  // namespace sync_batch_norm_test
 }  // namespace genvinci

@@ -5,7 +5,7 @@
 #include "genvinci/core/error.h"
 
 namespace genvinci {
-namespace {
+namespace line_plot_test {
 
 TEST(LinePlot, SeriesErrorBarsAndAxes) {
   const PagePlot plot =
@@ -43,5 +43,5 @@ TEST(LinePlot, LengthsMustAgree) {
   EXPECT_THROW(DrawLinePlot({.log_x = true, .marked = MarkedValue{0, "zero"}}), InternalError);
 }
 
-}  // namespace
+}  // namespace line_plot_test
 }  // namespace genvinci

@@ -8,7 +8,7 @@
 #include "genvinci/report/line_plot.h"
 
 namespace genvinci {
-namespace {
+namespace page_test {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -175,5 +175,5 @@ TEST(Page, PlotsOverrideThePagesLayout) {
   EXPECT_THAT(html, HasSubstr("\"height\":250}"));
 }
 
-}  // namespace
+}  // namespace page_test
 }  // namespace genvinci

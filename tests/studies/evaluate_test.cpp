@@ -10,7 +10,7 @@
 #include "testing/tiny_run.h"
 
 namespace genvinci {
-namespace {
+namespace evaluate_test {
 
 // Mean squared difference on the scale of 0 to 1, pixel by pixel.
 double Mse(const Image& a, const Image& b) {
@@ -246,5 +246,5 @@ TEST_F(EvaluateTest, RefusesWhatIsNoGeneration) {
   EXPECT_FALSE(fs::exists(out_ / "evaluation.json"));
 }
 
-}  // namespace
+}  // namespace evaluate_test
 }  // namespace genvinci

@@ -7,7 +7,7 @@
 #include "testing/tiny_dataset.h"
 
 namespace genvinci {
-namespace {
+namespace examples_test {
 
 using testing::ElementsAre;
 
@@ -48,5 +48,5 @@ TEST(LabelsOf, ReadsTheLabelColumnOrTheLargestProportion) {
   EXPECT_THAT(LabelsOf(Dataset::Open((folder / "mixed").string()), {0, 1}), ElementsAre("stroma", "tumour"));
 }
 
-}  // namespace
+}  // namespace examples_test
 }  // namespace genvinci

@@ -5,7 +5,7 @@
 #include <cmath>
 
 namespace genvinci {
-namespace {
+namespace image_readers_test {
 
 const torch::TensorOptions kDouble = torch::kFloat64;
 
@@ -67,5 +67,5 @@ TEST(ValueReader, ChoosesThePenaltyOnVal) {
   EXPECT_LT(strict.Read(val).var().item<double>(), 0.1 * usual.Read(val).var().item<double>());
 }
 
-}  // namespace
+}  // namespace image_readers_test
 }  // namespace genvinci

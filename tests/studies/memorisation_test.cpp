@@ -5,7 +5,7 @@
 #include "genvinci/data/patch_store.h"
 
 namespace genvinci {
-namespace {
+namespace memorisation_test {
 
 torch::Tensor Images(int64_t n, int64_t seed) {
   torch::manual_seed(static_cast<uint64_t>(seed));
@@ -37,5 +37,5 @@ TEST(Memorisation, DistancesAreRootMeanSquares) {
   EXPECT_NEAR(result["threshold"].get<double>(), 0.1, 1e-6);
 }
 
-}  // namespace
+}  // namespace memorisation_test
 }  // namespace genvinci

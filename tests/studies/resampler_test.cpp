@@ -5,7 +5,7 @@
 #include <cmath>
 
 namespace genvinci {
-namespace {
+namespace resampler_test {
 
 std::vector<std::string> OneGroup(int64_t n) { return std::vector<std::string>(static_cast<size_t>(n), "a"); }
 
@@ -68,5 +68,5 @@ TEST(Resampler, NoResamplesNoIntervals) {
   EXPECT_EQ(json, (Json{{"value", 1.0}, {"ci95", nullptr}, {"ci95_groups", nullptr}, {"ci95_seeds", nullptr}}));
 }
 
-}  // namespace
+}  // namespace resampler_test
 }  // namespace genvinci

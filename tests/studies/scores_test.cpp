@@ -8,7 +8,7 @@
 #include "testing/tiny_dataset.h"
 
 namespace genvinci {
-namespace {
+namespace scores_test {
 
 TEST(FeatureDistances, OwnAndOthers) {
   torch::manual_seed(1);
@@ -67,5 +67,5 @@ TEST(CnnBaseline, BeatsTheMeanImageAndIsKept) {
       DrawCnnBaseline(dataset, space, dataset.Indices(Split::kTest), options).images_NCHW.equal(cnn.images_NCHW));
 }
 
-}  // namespace
+}  // namespace scores_test
 }  // namespace genvinci

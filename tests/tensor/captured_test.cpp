@@ -6,7 +6,7 @@
 #include "testing/gpu.h"
 
 namespace genvinci {
-namespace {
+namespace captured_test {
 
 using Inputs = std::vector<torch::Tensor>;
 
@@ -66,5 +66,5 @@ TEST(GpuCapturedFunction, CallsPlainlyWhereItIsTurnedOff) {
   EXPECT_EQ(affine.launches, 4);
 }
 
-}  // namespace
+}  // namespace captured_test
 }  // namespace genvinci

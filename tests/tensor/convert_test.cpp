@@ -10,7 +10,7 @@
 #include "testing/tensors.h"
 
 namespace genvinci {
-namespace {
+namespace convert_test {
 
 using testing::HasSubstr;
 
@@ -137,5 +137,5 @@ TEST(ImageTensor, ReadsSixteenBits) {
   EXPECT_TRUE(torch::allclose(ImageToTensor(image), torch::tensor({-1.0f, 1.0f}).view({1, 2, 1})));
 }
 
-}  // namespace
+}  // namespace convert_test
 }  // namespace genvinci

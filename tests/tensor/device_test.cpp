@@ -8,7 +8,7 @@
 #include "testing/gpu.h"
 
 namespace genvinci {
-namespace {
+namespace device_test {
 
 TEST(OpenDevice, KnowsTheCpu) {
   EXPECT_TRUE(OpenDevice("cpu").is_cpu());
@@ -59,5 +59,5 @@ TEST(SetUpCompute, SetsThreadsAndDeterminism) {
   SetUpCompute(before);
 }
 
-}  // namespace
+}  // namespace device_test
 }  // namespace genvinci

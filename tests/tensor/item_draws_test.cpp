@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 namespace genvinci {
-namespace {
+namespace item_draws_test {
 
 TEST(ItemDraws, DoNotDependOnTheBatch) {
   const DrawKey key{7, 3};
@@ -52,5 +52,5 @@ TEST(ItemDraws, FollowTheirDistributions) {
   EXPECT_NEAR(sum / 2000, 0.5, 0.03);
 }
 
-}  // namespace
+}  // namespace item_draws_test
 }  // namespace genvinci

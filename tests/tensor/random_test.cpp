@@ -5,7 +5,7 @@
 #include <set>
 
 namespace genvinci {
-namespace {
+namespace random_test {
 
 torch::Tensor Draw(torch::Generator generator, int64_t count = 64) { return torch::randn({count}, generator); }
 
@@ -70,5 +70,5 @@ TEST(RandomStream, ResumesFromItsState) {
   EXPECT_TRUE(torch::equal(next, Draw(generator)));
 }
 
-}  // namespace
+}  // namespace random_test
 }  // namespace genvinci

@@ -4,7 +4,7 @@
 #include <torch/torch.h>
 
 namespace genvinci {
-namespace {
+namespace skip_init_test {
 
 TEST(SkipRandomInit, LeavesTensorsAlone) {
   torch::Tensor tensor = torch::full({5}, 3.0);
@@ -35,5 +35,5 @@ TEST(SkipRandomInit, MakesLayersAndGradientsAsEver) {
   EXPECT_GT(conv->weight.grad().abs().sum().item<double>(), 0);
 }
 
-}  // namespace
+}  // namespace skip_init_test
 }  // namespace genvinci

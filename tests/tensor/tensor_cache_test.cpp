@@ -5,7 +5,7 @@
 #include "core/temp_folder.h"
 
 namespace genvinci {
-namespace {
+namespace tensor_cache_test {
 
 TEST(TensorCache, KeepsAndNoticesWhatIsStaleOrDamaged) {
   const TempFolder folder;
@@ -38,5 +38,5 @@ TEST(TensorCache, AFolderThatCannotBeWrittenIsNoError) {
   TensorCache(folder / "file" / "x.safetensors", "key", "x").Keep({{"a", torch::tensor({1})}});
 }
 
-}  // namespace
+}  // namespace tensor_cache_test
 }  // namespace genvinci

@@ -4,10 +4,10 @@
 
 #include <string>
 
-#include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/diffusion/pipeline.h"
 #include "genvinci/models/model_options.h"
+#include "genvinci/weights/load_runs.h"
 
 namespace genvinci {
 

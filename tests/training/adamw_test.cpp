@@ -1,4 +1,4 @@
-#include "genvinci/training/adamw.h"
+#include "genvinci/training/engine/adamw.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include "testing/gpu.h"
 
 namespace genvinci {
-namespace {
+namespace adamw_test {
 
 NamedTensors MakeParameters() {
   at::manual_seed(3);
@@ -119,5 +119,5 @@ TEST(GpuAdamW, StepsAsOnTheCpu) {
     EXPECT_TRUE(there[i].second.cpu().allclose(here[i].second, 1e-5, 1e-6)) << here[i].first;
 }
 
-}  // namespace
+}  // namespace adamw_test
 }  // namespace genvinci

@@ -3,12 +3,12 @@
 #include "genvinci/data/patch_store.h"
 #include "genvinci/io/safetensors.h"
 #include "genvinci/tensor/convert.h"
-#include "genvinci/training/adamw.h"
-#include "genvinci/training/finetune_loss.h"
-#include "genvinci/training/gene_start.h"
+#include "genvinci/training/engine/adamw.h"
+#include "genvinci/training/feeds/gene_start.h"
+#include "genvinci/training/tasks/finetune_loss.h"
 
 namespace genvinci {
-namespace {
+namespace finetune_step_test {
 
 // A narrow model of the reference, and one step of it in PyTorch: scripts/golden/finetune_step.py.
 class FinetuneStep : public testing::Test {
@@ -137,5 +137,5 @@ TEST_F(FinetuneStep, UpdatedWeightsArePythons) {
   EXPECT_GT(static_cast<double>(compared), 0.9 * static_cast<double>(all));
 }
 
-}  // namespace
+}  // namespace finetune_step_test
 }  // namespace genvinci

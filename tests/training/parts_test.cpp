@@ -7,19 +7,19 @@
 
 #include "core/temp_folder.h"
 #include "genvinci/tensor/random.h"
-#include "genvinci/training/batch_order.h"
-#include "genvinci/training/ema.h"
-#include "genvinci/training/frequency_baseline.h"
-#include "genvinci/training/image_data.h"
-#include "genvinci/training/image_grid.h"
-#include "genvinci/training/loss_scale.h"
-#include "genvinci/training/lr_schedule.h"
-#include "genvinci/training/masking.h"
-#include "genvinci/training/pretrain_data.h"
-#include "genvinci/training/val_study.h"
+#include "genvinci/training/engine/batch_order.h"
+#include "genvinci/training/engine/ema.h"
+#include "genvinci/training/engine/loss_scale.h"
+#include "genvinci/training/engine/lr_schedule.h"
+#include "genvinci/training/feeds/image_data.h"
+#include "genvinci/training/feeds/masking.h"
+#include "genvinci/training/feeds/pretrain_data.h"
+#include "genvinci/training/tasks/frequency_baseline.h"
+#include "genvinci/training/tasks/image_grid.h"
+#include "genvinci/training/tasks/val_study.h"
 
 namespace genvinci {
-namespace {
+namespace parts_test {
 
 TEST(LearningRate, WarmsUpAndDecays) {
   TrainingOptions options;
@@ -242,5 +242,5 @@ TEST(FewestSteps, OfThoseAsGood) {
   EXPECT_EQ(FewestSteps({Tried(2, 20, 1.03, 1), Tried(2, 50, 1, 1)}).sampling.steps, 50);
 }
 
-}  // namespace
+}  // namespace parts_test
 }  // namespace genvinci

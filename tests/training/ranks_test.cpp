@@ -18,7 +18,7 @@
 #include "training/toy_task.h"
 
 namespace genvinci {
-namespace {
+namespace ranks_test {
 
 constexpr int64_t kSteps = 40;
 
@@ -304,5 +304,5 @@ TEST_F(E2eRanksResume, AtAnotherNumberOfRanksIsRefusedUnlessAskedFor) {
   EXPECT_LT(losses.at(kSteps), losses.at(1));
 }
 
-}  // namespace
+}  // namespace ranks_test
 }  // namespace genvinci

@@ -1,4 +1,4 @@
-#include "genvinci/training/tasks.h"
+#include "genvinci/training/tasks/tasks.h"
 
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
@@ -8,19 +8,19 @@
 #include <functional>
 
 #include "core/temp_folder.h"
-#include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/log.h"
 #include "genvinci/data/patch_store.h"
 #include "genvinci/data/tokens.h"
 #include "genvinci/io/image.h"
-#include "genvinci/training/latent_store.h"
-#include "genvinci/training/profile_store.h"
-#include "genvinci/training/semantic_target.h"
-#include "genvinci/training/val_study.h"
+#include "genvinci/training/feeds/latent_store.h"
+#include "genvinci/training/feeds/profile_store.h"
+#include "genvinci/training/feeds/semantic_target.h"
+#include "genvinci/training/tasks/val_study.h"
+#include "genvinci/weights/load_runs.h"
 #include "training/tiny_training.h"
 
 namespace genvinci {
-namespace {
+namespace tasks_test {
 
 // A dataset, and runs of the tiny model sizes on it, made when they are first asked for.
 class E2eTraining : public testing::Test {
@@ -432,5 +432,5 @@ TEST_F(E2eTraining, AFrozenTransformerStaysAsPretrained) {
   CatchError("FINETUNE_GENE_DROPOUT", [&] { Finetune(options); });
 }
 
-}  // namespace
+}  // namespace tasks_test
 }  // namespace genvinci

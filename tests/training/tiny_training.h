@@ -9,7 +9,7 @@
 
 #include "core/temp_folder.h"
 #include "genvinci/models/model_options.h"
-#include "genvinci/training/tasks.h"
+#include "genvinci/training/tasks/tasks.h"
 #include "testing/tiny_dataset.h"
 #include "testing/tiny_run.h"
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/temp_folder.h"
-#include "genvinci/training/trainer.h"
+#include "genvinci/training/engine/trainer.h"
 
 namespace genvinci {
 
@@ -38,7 +38,8 @@ class ToyTask : public TrainingTask {
     if (before_loss) before_loss(++calls_);
     seen.insert(seen.end(), items.begin(), items.end());
     const torch::Tensor x = data_.index_select(0, torch::tensor(items).to(data_.device()));
-    const torch::Tensor noisy = noise == 0 ? x : torch::dropout(x, 0.3, /*train=*/true) + noise * draws.Normal({4}).to(data_.device());
+    const torch::Tensor noisy =
+        noise == 0 ? x : torch::dropout(x, 0.3, /*train=*/true) + noise * draws.Normal({4}).to(data_.device());
     const torch::Tensor loss = (layer_->forward(noisy) - x).square().mean();
     return {loss * factor, {{"part", loss.detach()}}};
   }

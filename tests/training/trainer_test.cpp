@@ -1,4 +1,4 @@
-#include "genvinci/training/trainer.h"
+#include "genvinci/training/engine/trainer.h"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@
 #include "training/toy_task.h"
 
 namespace genvinci {
-namespace {
+namespace trainer_test {
 
 class TrainerTest : public testing::Test {
  protected:
@@ -381,5 +381,5 @@ TEST_F(TrainerTest, CountsEpochs) {
   CatchError("TRAIN_LENGTH", [&] { Train(task, "none", options); });
 }
 
-}  // namespace
+}  // namespace trainer_test
 }  // namespace genvinci

@@ -11,7 +11,7 @@
 #include "genvinci/weights/load.h"
 
 namespace genvinci {
-namespace {
+namespace convert_test {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -121,5 +121,5 @@ TEST_F(ConvertWeights, RefusesWhatTheFormatCannotHold) {
   EXPECT_EQ(Slurp(folder_ / "there.ckpt"), "x");
 }
 
-}  // namespace
+}  // namespace convert_test
 }  // namespace genvinci

@@ -7,7 +7,7 @@
 #include "genvinci/tensor/convert.h"
 
 namespace genvinci {
-namespace {
+namespace foreign_pipeline_test {
 
 // Of sizes whose heads and groups follow from their widths, as GenVinci's checkpoints tell no more.
 PipelineConfig Config() {
@@ -90,5 +90,5 @@ TEST_F(ForeignPipeline, RefusesAFileThatLacksAPart) {
   CatchError("PIPELINE_IMG_SIZE", [&] { OpenForeignPipeline(Write(), 18, torch::kCPU); });
 }
 
-}  // namespace
+}  // namespace foreign_pipeline_test
 }  // namespace genvinci

@@ -11,7 +11,7 @@
 #include "genvinci/weights/load.h"
 
 namespace genvinci {
-namespace {
+namespace weights_test {
 
 using testing::HasSubstr;
 
@@ -298,5 +298,5 @@ TEST_F(Weights, NamesOfDiffusersAreEachMetOnce) {
   EXPECT_EQ(met, std::set<std::string>(vae.names().begin(), vae.names().end()));
 }
 
-}  // namespace
+}  // namespace weights_test
 }  // namespace genvinci

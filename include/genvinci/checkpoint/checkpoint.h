@@ -6,10 +6,10 @@
 #include <optional>
 #include <string>
 
+#include "genvinci/core/files.h"
 #include "genvinci/core/json.h"
-#include "genvinci/diffusion/pipeline.h"
 #include "genvinci/genes/vocabulary.h"
-#include "genvinci/models/aligner.h"
+#include "genvinci/io/safetensors.h"
 #include "genvinci/tensor/convert.h"
 
 namespace genvinci {
@@ -71,51 +71,5 @@ class Checkpoint {
 std::optional<int64_t> PointedStep(const fs::path& run, const std::string& pointer);
 // Writes the pointer; a resumed run does so where a crash kept it from following.
 void PointTo(const fs::path& run, const std::string& pointer, int64_t step);
-
-// A fine-tuned checkpoint ready to generate: EMA weights where there are any, in evaluation mode. `path` as in
-// Checkpoint::Open. DataError CKPT_KIND for another kind of run, CKPT_CONFIG, CKPT_TENSORS.
-struct LoadedPipeline {
-  Pipeline pipeline{nullptr};
-  Vocabulary vocabulary;
-  Json state;
-  fs::path path;
-};
-LoadedPipeline LoadPipeline(const fs::path& path, const torch::Device& device);
-
-// An autoencoder run's network with its config, in evaluation mode, and the mean and scale (1 / standard deviation) of
-// each latent channel on its training part.
-struct LoadedAutoencoder {
-  Autoencoder autoencoder{nullptr};
-  torch::Tensor latent_mean_C, latent_scale_C;
-  Json state;
-  fs::path path;
-};
-LoadedAutoencoder LoadAutoencoderRun(const fs::path& path, const torch::Device& device);
-Autoencoder LoadAutoencoder(const fs::path& path, const torch::Device& device);
-
-// An alignment run's network, in evaluation mode.
-struct LoadedAligner {
-  Aligner aligner{nullptr};
-  genvinci::Vocabulary vocabulary;
-  int64_t img_size = 0;
-  std::vector<std::string> channels;
-  Json state;
-  fs::path path;
-
-  // DataError ALIGN_DATASET unless it was trained on the dataset of this fingerprint.
-  void RequireDataset(const std::string& fingerprint, const fs::path& dataset) const;
-  // DomainFeatures at its own size.
-  torch::Tensor Features(const torch::Tensor& images_NCHW) const {
-    return DomainFeatures(aligner, images_NCHW, img_size);
-  }
-};
-// The alignment run for a dataset: the one given (as ResolveRun takes it), else the one that the fine-tuned checkpoint
-// with this state was chosen by, else the dataset's latest under output/; nothing where there is none.
-std::optional<fs::path> FindAligner(const std::string& dataset, const std::string& given, const genvinci::Json& state);
-LoadedAligner LoadAligner(const fs::path& path, const torch::Device& device);
-
-// A pretraining run's transformer weights into `transformer`; drop-out may differ, the sizes may not (DataError
-// CKPT_CONFIG names them). Returns the checkpoint, for its vocabulary.
-Checkpoint LoadTransformer(const fs::path& path, GeneTransformer& transformer);
 
 }  // namespace genvinci

@@ -17,6 +17,9 @@ namespace genvinci {
 enum class Split { kTrain, kVal, kTest };
 std::string_view Name(Split split);  // "train", "val", "test"
 
+// Names of the channels of images that name none: {"grey"}, {"red", "green", "blue"}, {"channel_0", ...}.
+std::vector<std::string> DefaultChannels(int64_t count);
+
 // dataset.json.
 struct DatasetInfo {
   std::string name;

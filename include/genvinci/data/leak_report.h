@@ -18,6 +18,9 @@ struct ProfileHash {
 };
 ProfileHash HashProfile(std::span<const int32_t> columns, std::span<const float> counts);
 
+// Left (or upper) edge, in px, of a patch of `side` px around `centre`.
+int64_t PatchStart(double centre, int64_t side);
+
 // The observations of a split, in one order.
 struct LeakSubjects {
   std::span<const std::string> names, patients;  // a patient of "" is unknown

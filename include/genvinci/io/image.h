@@ -54,6 +54,10 @@ void WriteTiff(const fs::path& path, const Image& image);
 
 // The rectangle with its left upper corner at (x, y); it must lie inside (InternalError).
 Image Crop(const Image& image, int64_t x, int64_t y, int64_t width, int64_t height);
+// More than 8 bits become 8 by their upper ones.
+Image ToEightBits(Image image);
+// Three channels of four (8 bits).
+Image DropAlpha(const Image& image);
 // Area average when shrinking, bicubic when enlarging.
 Image Resize(const Image& image, int64_t width, int64_t height);
 // Anti-aliased (8 bits) circle outline around (x, y), and ASCII text in capitals of `size` px with its left upper

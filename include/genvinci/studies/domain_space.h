@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/data/dataset.h"
+#include "genvinci/weights/load_runs.h"
 
 namespace genvinci {
 

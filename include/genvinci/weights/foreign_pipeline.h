@@ -2,8 +2,8 @@
 
 #include <torch/torch.h>
 
-#include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/diffusion/diffusion_options.h"
+#include "genvinci/weights/load_runs.h"
 
 namespace genvinci {
 

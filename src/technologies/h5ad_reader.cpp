@@ -1,0 +1,239 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+
+#include "genvinci/core/error.h"
+#include "genvinci/core/log.h"
+#include "genvinci/core/text.h"
+#include "genvinci/data/dataset.h"
+#include "genvinci/technologies/section_reader.h"
+
+namespace genvinci {
+namespace {
+
+constexpr int64_t kBatchRows = 1024;
+const std::vector<std::string> kImageFolders = {"spot_224", "images", "patches"};
+// Names under which such files keep what prepare needs; the first that is there is taken.
+const std::vector<std::string> kSectionColumns = {"section",    "section_id", "sample",  "sample_id",
+                                                  "library_id", "slide",      "slide_id"};
+const std::vector<std::string> kPatientColumns = {"patient",  "patient_id", "donor",
+                                                  "donor_id", "subject",    "individual"};
+const std::vector<std::string> kLabelColumns = {"label", "cell_type", "celltype", "cluster", "annotation", "leiden"};
+const std::vector<std::string> kGeneIdColumns = {"ensg_id", "gene_ids", "gene_id", "ensembl_id", "feature_id"};
+
+fs::path FindH5ad(const std::string& input) {
+  if (input.empty()) throw UsageError("INPUT", "--technology h5ad needs --input: an .h5ad file or a folder with one");
+  if (!fs::exists(input)) throw MissingFileError("FILE_MISSING", "{}: no such file or folder: check --input", input);
+  if (!fs::is_directory(input)) return input;
+  for (const char* name : {"demo.h5ad", "expression.h5ad"})
+    if (fs::exists(fs::path(input) / name)) return fs::path(input) / name;
+  std::vector<fs::path> found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(input))
+    if (entry.path().extension() == ".h5ad") found.push_back(entry.path());
+  if (found.size() == 1) return found[0];
+  throw MissingFileError("H5AD_MISSING", "{}: holds {} .h5ad files: name one with --input", input, found.size());
+}
+
+fs::path FindImageFolder(const PrepareOptions& options, const fs::path& h5ad) {
+  if (!options.images.empty()) {
+    if (fs::is_directory(options.images)) return options.images;
+    throw MissingFileError("IMAGE_MISSING", "{}: no such folder: check --images", options.images);
+  }
+  const fs::path beside = h5ad.has_parent_path() ? h5ad.parent_path() : fs::path(".");
+  for (const std::string& name : kImageFolders)
+    if (fs::is_directory(beside / name)) return beside / name;
+  throw MissingFileError("IMAGE_MISSING",
+                         "{}: no folder {} beside it: name the images' folder with --images, or pass --no_images for a "
+                         "dataset for pretraining",
+                         h5ad.string(), JoinText(kImageFolders, ", "));
+}
+
+// Images by their names without the ending.
+std::unordered_map<std::string, fs::path> ListImages(const fs::path& folder) {
+  std::unordered_map<std::string, fs::path> images;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string ending = entry.path().extension().string();
+    if (ending != ".png" && ending != ".jpg" && ending != ".jpeg" && ending != ".tif" && ending != ".tiff") continue;
+    const auto [found, is_new] = images.try_emplace(entry.path().stem().string(), entry.path());
+    if (!is_new)
+      throw DataError("IMAGE_DUPLICATE", "{}: {} is there too: keep one image an observation", entry.path().string(),
+                      found->second.filename().string());
+  }
+  if (images.empty())
+    throw DataError("IMAGE_MISSING", "{}: holds no .png, .jpg or .tif: check --images", folder.string());
+  return images;
+}
+
+const FrameColumn* FirstOf(const DataFrame& frame, const std::vector<std::string>& names,
+                           std::string* chosen = nullptr) {
+  for (const std::string& name : names) {
+    const FrameColumn* column = frame.Find(name);
+    if (!column) continue;
+    if (chosen) *chosen = name;
+    return column;
+  }
+  return nullptr;
+}
+
+class H5adReader : public SectionReader {
+ public:
+  explicit H5adReader(const PrepareOptions& options) : options_(options), path_(FindH5ad(options.input)), file_(path_) {
+    const fs::path named = fs::is_directory(options.input) ? fs::canonical(options.input) : path_.stem();
+    data_.name = named.filename().string();
+    RequireLayer();
+    data_.obs = file_.obs();
+    data_.var = file_.VarOf(options.layer);
+    if (data_.obs.index.empty()) throw DataError("H5AD_EMPTY", "{}: holds no observation", path_.string());
+    NameGenes();
+    Arrange();
+    Place();
+    for (const std::string& name : file_.obsm_names())
+      if (name != "spatial") data_.obsm[name] = file_.Obsm(name);
+    if (!options.no_images) JoinImages();
+    data_.um_per_px = options.um_per_px;
+    data_.provenance["files"] = Json::array({FileFacts(path_)});
+    data_.provenance["layer"] = options.layer;
+    data_.provenance["matrix"] = file_.MatrixKind(options.layer);
+  }
+
+  void ForEachBatch(const BatchUser& use) const override {
+    file_.ForEachBatch(options_.layer, kBatchRows, [&](const SparseRows& rows) {
+      RequireCounts(rows);
+      use(rows);
+    });
+  }
+
+  Image Patch(int64_t i) const override {
+    Image image = ToEightBits(ReadImage(images_.at(static_cast<size_t>(i))));
+    return image.channels == 4 && data_.channels.size() == 3 ? DropAlpha(image) : image;
+  }
+
+ private:
+  void RequireLayer() const {
+    const std::vector<std::string> layers = file_.layers();
+    if (std::find(layers.begin(), layers.end(), options_.layer) != layers.end()) return;
+    throw DataError("LAYER_MISSING", "{}: has no matrix '{}': choose with --layer from {}", path_.string(),
+                    options_.layer, layers.empty() ? "none" : JoinText(layers, ", "));
+  }
+
+  bool IsWhole(const std::string& layer) const {
+    bool whole = true;
+    file_.ForEachBatch(layer, kBatchRows, [&](const SparseRows& rows) {
+      for (const float value : rows.values) whole = whole && value == std::floor(value);
+    });
+    return whole;
+  }
+
+  void RequireCounts(const SparseRows& rows) const {
+    for (int64_t r = 0; r < rows.rows(); ++r) {
+      for (const float value : rows.RowValues(r)) {
+        if (value == std::floor(value)) continue;
+        std::vector<std::string> whole;
+        for (const std::string& layer : file_.layers())
+          if (layer != options_.layer && IsWhole(layer)) whole.push_back(layer);
+        throw DataError("LAYER_NOT_COUNTS",
+                        "{}: matrix '{}' holds {} in observation {}, raw counts are whole numbers: {}", path_.string(),
+                        options_.layer, value, data_.obs.index[static_cast<size_t>(rows.first_row + r)],
+                        whole.empty() ? "no matrix of this file holds raw counts"
+                                      : "choose with --layer from " + JoinText(whole, ", "));
+      }
+    }
+  }
+
+  void NameGenes() {
+    const FrameColumn* ids = FirstOf(data_.var, kGeneIdColumns);
+    data_.gene_names = data_.var.index;
+    for (size_t k = 0; ids && k < data_.gene_names.size(); ++k)
+      if (const std::string id = ids->Text(k); !id.empty()) data_.gene_names[k] = id;
+  }
+
+  // Sections, patients and labels from the obs columns that are there.
+  void Arrange() {
+    const size_t n = data_.obs.index.size();
+    const FrameColumn* sections = FirstOf(data_.obs, kSectionColumns);
+    const FrameColumn* patients = FirstOf(data_.obs, kPatientColumns);
+    FirstOf(data_.obs, kLabelColumns, &data_.label_column);
+    std::unordered_map<std::string, int32_t> index;
+    for (size_t i = 0; i < n; ++i) {
+      const std::string section = sections ? sections->Text(i) : data_.name;
+      const auto [found, is_new] = index.try_emplace(section, static_cast<int32_t>(data_.sections.size()));
+      if (is_new) data_.sections.push_back({section, {}, 0, 0});
+      data_.section_of.push_back(found->second);
+      data_.patients.push_back(patients ? patients->Text(i) : "");
+    }
+  }
+
+  void Place() {
+    const size_t n = data_.obs.index.size();
+    data_.x.assign(n, std::numeric_limits<double>::quiet_NaN());
+    data_.y = data_.x;
+    const std::vector<std::string> names = file_.obsm_names();
+    if (std::find(names.begin(), names.end(), "spatial") == names.end()) return;
+    const DenseArray spatial = file_.Obsm("spatial");
+    if (spatial.columns < 2)
+      throw DataError("H5AD_SPATIAL", "{}: obsm['spatial'] has {} columns, x and y are needed", path_.string(),
+                      spatial.columns);
+    for (size_t i = 0; i < n; ++i) {
+      data_.x[i] = spatial.values[i * static_cast<size_t>(spatial.columns)];
+      data_.y[i] = spatial.values[i * static_cast<size_t>(spatial.columns) + 1];
+    }
+    data_.positions_are_pixels = true;
+  }
+
+  void JoinImages() {
+    const fs::path folder = FindImageFolder(options_, path_);
+    const auto images = ListImages(folder);
+    const size_t n = data_.obs.index.size();
+    images_.resize(n);
+    data_.unusable.assign(n, "");
+    size_t joined = 0;
+    for (size_t i = 0; i < n; ++i) {
+      auto found = images.find(data_.obs.index[i]);
+      if (found == images.end()) found = images.find(EscapeFileName(data_.obs.index[i]));
+      if (found == images.end()) {
+        data_.unusable[i] = "no_image";
+        continue;
+      }
+      images_[i] = found->second;
+      CheckImage(images_[i]);
+      ++joined;
+    }
+    if (joined == 0)
+      throw DataError("IMAGE_MISSING",
+                      "{}: no file is named by an obs_name: files are like {}, obs_names like {}: check --images",
+                      folder.string(), images.begin()->second.filename().string(), data_.obs.index[0]);
+    if (joined < n) Warn("{}: {} of {} observations have no image and are dropped", folder.string(), n - joined, n);
+    data_.provenance["images"] = folder.string();
+  }
+
+  void CheckImage(const fs::path& path) {
+    const ImageInfo info = ReadImageInfo(path);
+    const int64_t channels = info.channels == 4 && info.format == "png" ? 3 : info.channels;
+    if (data_.channels.empty()) {
+      data_.channels = DefaultChannels(channels);
+      data_.ready_patch_size = info.width;
+    }
+    if (info.width != info.height || (info.width != data_.ready_patch_size && options_.img_size == 0))
+      throw DataError(
+          "PATCH_SHAPE",
+          "{}: {} x {} px, the first patch has {}: patches are square, and of one size unless --img_size is given",
+          path.string(), info.width, info.height, data_.ready_patch_size);
+    if (channels != static_cast<int64_t>(data_.channels.size()))
+      throw DataError("PATCH_SHAPE", "{}: {} channels, the first patch has {}: convert it", path.string(), channels,
+                      data_.channels.size());
+  }
+
+  PrepareOptions options_;
+  fs::path path_;
+  H5adFile file_;
+  std::vector<fs::path> images_;
+};
+
+}  // namespace
+
+std::unique_ptr<SectionReader> OpenH5adReader(const PrepareOptions& options) {
+  return std::make_unique<H5adReader>(options);
+}
+
+}  // namespace genvinci

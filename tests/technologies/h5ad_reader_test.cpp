@@ -1,0 +1,144 @@
+#include <gmock/gmock.h>
+
+#include "genvinci/data/dataset.h"
+#include "genvinci/technologies/prepare.h"
+#include "genvinci/technologies/section_reader.h"
+#include "testing/h5ad_fixture.h"
+
+namespace genvinci {
+namespace h5ad_reader_test {
+
+using ::testing::HasSubstr;
+
+PrepareOptions H5adOptions(const TestFolder& folder) {
+  PrepareOptions options;
+  options.technology = "h5ad";
+  options.input = (folder / "cells.h5ad").string();
+  options.common.output = (folder / "out").string();
+  options.split = "obs:donor_id";
+  options.test_values = {"D1"};
+  return options;
+}
+
+TEST(PrepareH5ad, JoinsImagesByNameAndKeepsColumns) {
+  TestFolder folder;
+  WriteCells(folder);
+  Prepare(H5adOptions(folder));
+  const Dataset dataset = Dataset::Open((folder / "out").string());
+  ASSERT_EQ(dataset.size(), 4);
+  for (int64_t i = 0; i < 4; ++i) EXPECT_EQ(dataset.LoadPatch(i).bytes[5], 10 * i);
+  EXPECT_EQ(dataset.obs().Find("score")->floats[0], 0.5);
+  EXPECT_EQ(dataset.obs().Find("patient")->Text(0), "D2");
+  EXPECT_EQ(dataset.Indices(Split::kTest), (std::vector<int64_t>{1, 3}));
+  EXPECT_EQ(dataset.gene_names()[1], "ENSG00000141510");
+  EXPECT_FALSE(dataset.info().same_patient);
+}
+
+TEST(PrepareH5ad, DropsObservationsWithoutImageAndRefusesStrangers) {
+  TestFolder folder;
+  WriteCells(folder);
+  fs::remove(folder / "images" / "b.png");
+  EXPECT_EQ(Prepare(H5adOptions(folder))["dropped"]["no_image"], 1);
+  // Embeddings go with the observations that are kept.
+  EXPECT_EQ(Dataset::Open((folder / "out").string()).Obsm("X_scgpt").values, (std::vector<double>{0, 2, 3}));
+  fs::remove_all(folder / "out");
+  fs::remove_all(folder / "images");
+  fs::create_directories(folder / "images");
+  WritePatch(folder / "images" / "zz.png", 1);
+  const Caught caught = Catch([&] { Prepare(H5adOptions(folder)); });
+  EXPECT_EQ(caught.name, "IMAGE_MISSING");
+  EXPECT_THAT(caught.text, HasSubstr("zz.png"));
+  fs::remove_all(folder / "images");
+  EXPECT_EQ(Catch([&] { Prepare(H5adOptions(folder)); }).code, ExitCode::kMissingFile);
+  PrepareOptions options = H5adOptions(folder);
+  options.no_images = true;
+  EXPECT_EQ(Prepare(options)["observations"], 4);
+}
+
+TEST(PrepareH5ad, ValuesThatAreNoCountsAreRefused) {
+  TestFolder folder;
+  WriteCells(folder);
+  WriteFakeH5ad(folder / "cells.h5ad", kCellNames, 0.5F, /*with_spatial=*/false);
+  const Caught caught = Catch([&] { Prepare(H5adOptions(folder)); });
+  EXPECT_EQ(caught.name, "LAYER_NOT_COUNTS");
+  EXPECT_EQ(caught.code, ExitCode::kBadData);
+  PrepareOptions options = H5adOptions(folder);
+  options.layer = "counts";
+  EXPECT_EQ(Catch([&] { Prepare(options); }).name, "LAYER_MISSING");
+}
+
+TEST(PrepareH5ad, NamesTheMatricesThatHoldCounts) {
+  PrepareOptions options;
+  options.input = (fs::path(GENVINCI_SOURCE_DIR) / "tests/io/data/csr.h5ad").string();  // scripts/golden/h5ad.py
+  options.no_images = true;
+  options.layer = "log";
+  const auto reader = OpenH5adReader(options);
+  const Caught caught = Catch([&] { reader->ForEachBatch([](const SparseRows&) {}); });
+  EXPECT_EQ(caught.name, "LAYER_NOT_COUNTS");
+  EXPECT_THAT(caught.text, HasSubstr("X, raw, counts"));
+}
+
+TEST(PrepareH5ad, PositionsTellOverlaps) {
+  TestFolder folder;
+  WriteCells(folder);
+  WriteFakeH5ad(folder / "cells.h5ad", kCellNames, 1, /*with_spatial=*/true);  // 10 px apart, patches of 16
+  EXPECT_EQ(Catch([&] { Prepare(H5adOptions(folder)); }).name, "SPLIT_LEAK");
+  PrepareOptions options = H5adOptions(folder);
+  options.patch_size = 10;
+  options.img_size = 8;
+  Prepare(options);
+  EXPECT_EQ(Dataset::Open((folder / "out").string()).LoadPatch(1).width, 8);
+}
+
+TEST(PrepareH5ad, PatchesOfSeveralSizesNeedOneToStore) {
+  TestFolder folder;
+  WriteCells(folder);
+  WritePatch(folder / "images" / "d.png", 7, 20);
+  EXPECT_EQ(Catch([&] { Prepare(H5adOptions(folder)); }).name, "PATCH_SHAPE");
+  PrepareOptions options = H5adOptions(folder);
+  options.img_size = 16;
+  Prepare(options);
+  EXPECT_EQ(Dataset::Open((folder / "out").string()).LoadPatch(3).bytes[0], 7);
+}
+
+TEST(PreparedDataset, MissingPiecesAreNamed) {
+  TestFolder folder;
+  WriteCells(folder);
+  Prepare(H5adOptions(folder));
+  const std::string path = (folder / "out").string();
+  const auto open = [&] { Dataset::Open(path); };
+  const fs::path patch = folder / "out" / "patches" / "b.png";
+  const std::string bytes = ReadFile(patch);
+  fs::remove(patch);
+  const Caught caught = Catch(open);
+  EXPECT_EQ(caught.name, "DATASET_PATCH");
+  EXPECT_THAT(caught.text, HasSubstr("'b'"));
+  WritePatch(patch, 1, 12);
+  const Caught size = Catch([&] { Dataset::Open(path).LoadPatch(1); });
+  EXPECT_EQ(size.name, "PATCH_SIZE");
+  EXPECT_THAT(size.text, HasSubstr("'b'"));
+  WritePng(patch, Image(16, 16, 1));
+  EXPECT_EQ(Catch([&] { Dataset::Open(path).LoadPatch(1); }).name, "PATCH_CHANNELS");
+  Json info = ReadJson(folder / "out" / "dataset.json");
+  info.erase("img_size");
+  WriteJson(folder / "out" / "dataset.json", info);
+  EXPECT_EQ(Catch(open).name, "DATASET_FIELD");
+  fs::remove(folder / "out" / "dataset.json");
+  EXPECT_EQ(Catch(open).code, ExitCode::kMissingFile);
+}
+
+TEST(PreparedDataset, TheFingerprintFollowsTheFiles) {
+  TestFolder folder;
+  WriteCells(folder);
+  Prepare(H5adOptions(folder));
+  const std::string path = (folder / "out").string();
+  const std::string before = Dataset::Open(path).fingerprint();
+  EXPECT_EQ(before.size(), 64u);
+  fs::create_directories(folder / "out" / "cache");  // what others keep there does not count
+  EXPECT_EQ(Dataset::Open(path).fingerprint(), before);
+  WritePng(folder / "out" / "patches" / "a.png", Image(16, 16, 3));
+  EXPECT_NE(Dataset::Open(path).fingerprint(), before);
+}
+
+}  // namespace h5ad_reader_test
+}  // namespace genvinci
