@@ -33,24 +33,52 @@ std::string BothSpellings(const std::string& name) {
 
 bool Flags::IsFlat(const std::string& group) { return kFlatGroups.count(group) > 0; }
 
-void Flags::Add(CLI::App& app, std::vector<std::string> path, Type type, bool list, const std::string& help,
-                const std::string& default_text, bool positional) {
-  auto flag = std::make_unique<Flag>(Flag{std::move(path), type, list, nullptr, {}});
+std::string FlagText::Sentence() const {
+  std::string sentence = help;
+  if (!choices.empty()) sentence += fmt::format("; one of {}", JoinText(choices, ", "));
+  std::vector<std::string> parts;
+  if (!default_text.empty()) parts.push_back("default: " + default_text);
+  if (default_text == "on") parts.back() += fmt::format(" (off: --set {}=false)", name);
+  for (const auto& [value, models] : other_defaults)
+    parts.push_back(fmt::format("{}: {}", models, value.empty() ? (type.empty() ? "off" : "none") : value));
+  return parts.empty() ? sentence : fmt::format("{} [{}]", sentence, JoinText(parts, "; "));
+}
+
+// The first of the sizes is `small`, whose default is the one to show.
+void Flags::SetDefaultTexts(const Visitor& field, const std::string& dotted, FlagText& text) {
+  const auto given = field.text.defaults.find(dotted);
+  text.default_text = given != field.text.defaults.end() ? given->second : field.defaults.front().texts.at(dotted);
+  for (const SizeDefaults& other : field.defaults) {
+    const std::string& value = other.texts.at(dotted);
+    if (value == field.defaults.front().texts.at(dotted) || dotted == "model") continue;
+    auto& known = text.other_defaults;
+    const auto same = std::find_if(known.begin(), known.end(), [&](const auto& entry) { return entry.first == value; });
+    if (same == known.end())
+      known.emplace_back(value, other.model);
+    else
+      same->second += ", " + other.model;
+  }
+}
+
+void Flags::Add(const Visitor& field, Type type, bool list, const std::string& help) {
+  auto flag = std::make_unique<Flag>(Flag{field.prefix, type, list, nullptr, {}});
   const std::string& name = flag->path.back();
+  FlagText text{name, "", field.group, help, field.choices, "", {}};
+  SetDefaultTexts(field, JoinText(field.prefix, "."), text);
   if (type == Type::kBool && !list) {
-    flag->option = app.add_flag(BothSpellings(name), flag->on, help);
+    flag->option = field.app.add_flag(BothSpellings(name), flag->on, help);
   } else {
-    flag->option = app.add_option(BothSpellings(name) + (positional ? "," + name : ""), flag->texts, help);
-    const std::string kind = type == Type::kInteger ? "INT" : type == Type::kNumber ? "NUMBER" : "TEXT";
+    const bool positional = name == field.text.positional;
+    flag->option = field.app.add_option(BothSpellings(name) + (positional ? "," + name : ""), flag->texts, help);
+    text.type = type == Type::kInteger ? "INT" : type == Type::kNumber ? "NUMBER" : "TEXT";
     if (list) {
-      // No default_str: CLI11 would take it for the values of a flag that was given none, which says "none of them".
-      flag->option->expected(0, 1 << 20)
-          ->type_name(fmt::format("{},...{}{}", kind, default_text.empty() ? "" : "=", default_text));
+      text.type += "...";
+      flag->option->expected(0, 1 << 20);
     } else {
-      flag->option->expected(1)->type_name(kind)->multi_option_policy(CLI::MultiOptionPolicy::Throw);
-      if (!default_text.empty()) flag->option->default_str(default_text);
+      flag->option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::Throw);
     }
   }
+  texts_.push_back(std::move(text));
   flags_.push_back(std::move(flag));
 }
 

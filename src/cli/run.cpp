@@ -2,10 +2,12 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <optional>
 
+#include "genvinci/cli/help.h"
 #include "genvinci/cli/subcommand.h"
 #include "genvinci/commands/entry.h"
 #include "genvinci/core/files.h"
@@ -17,10 +19,6 @@
 
 namespace genvinci {
 namespace {
-
-constexpr const char* kDescription =
-    "genvinci draws a cell or a piece of tissue from its gene expression.\n"
-    "For research use only, not for diagnosis. Start with: genvinci demo";
 
 std::string Joined(int argc, const char* const* argv) {
   std::vector<std::string> words;
@@ -86,17 +84,34 @@ std::optional<LocalLaunch> LaunchFor(const Json& given, int argc, const char* co
   return launch;
 }
 
+// Of the command that was named, else of all.
+int PrintHelp(const Subcommands& commands) {
+  const auto named = std::find_if(commands.begin(), commands.end(), [](const auto& c) { return c->app().parsed(); });
+  const std::string help =
+      named == commands.end() ? RootHelp(commands, TerminalWidth()) : CommandHelp(**named, TerminalWidth());
+  std::fputs(help.c_str(), stdout);
+  return static_cast<int>(ExitCode::kOk);
+}
+
 int Dispatch(int argc, const char* const* argv) {
-  CLI::App root{kDescription, "genvinci"};
+  CLI::App root{"", "genvinci"};
   root.set_version_flag("--version", [] { return fmt::format("genvinci {}\n{}", kVersion, BuildInfo()); });
+  bool markdown = false;  // for scripts/make_docs.py
+  root.add_flag("--help_markdown", markdown)->group("");
   const auto subcommands = MakeSubcommands(root);
   try {
     if (argc < 2) throw CLI::CallForHelp();
     root.parse(argc, argv);
-  } catch (const CLI::Success& help) {  // --help and --version come as exceptions
-    return root.exit(help);
+  } catch (const CLI::CallForHelp&) {
+    return PrintHelp(subcommands);
+  } catch (const CLI::Success& version) {  // comes as an exception too
+    return root.exit(version);
   } catch (const CLI::ParseError& error) {
     ThrowUsage(root, error);
+  }
+  if (markdown) {
+    std::fputs(CommandsMarkdown(subcommands).c_str(), stdout);
+    return static_cast<int>(ExitCode::kOk);
   }
   for (const auto& subcommand : subcommands) {
     if (!subcommand->app().parsed()) continue;

@@ -2,8 +2,8 @@
 
 #include <cstdio>
 #include <map>
-#include <set>
 
+#include "genvinci/commands/command_list.h"
 #include "genvinci/commands/demo.h"
 #include "genvinci/commands/forward.h"
 #include "genvinci/commands/inspect.h"
@@ -22,36 +22,69 @@
 namespace genvinci {
 namespace {
 
+// What was given over the command's defaults, which of some commands depend on it.
 template <typename Options>
 Options Resolve(const Json& given) {
   Options options;
   FromJson(given, options, "");
   return options;
 }
+template <>
+PretrainOptions Resolve(const Json& given) {
+  return ResolvePretrain(given);
+}
+template <>
+AutoencoderOptions Resolve(const Json& given) {
+  return ResolveAutoencoder(given);
+}
+template <>
+AlignOptions Resolve(const Json& given) {
+  return ResolveAlign(given);
+}
+template <>
+FinetuneOptions Resolve(const Json& given) {
+  return ResolveFinetune(given);
+}
+template <>
+GenerateOptions Resolve(const Json& given) {
+  return ResolveGenerate(given);
+}
+
+// The function of each command of commands/command_list.h, by its options.
+Json Execute(const PrepareOptions& options) { return Prepare(options); }
+Json Execute(const PretrainOptions& options) { return Pretrain(options); }
+Json Execute(const AutoencoderOptions& options) { return TrainAutoencoder(options); }
+Json Execute(const AlignOptions& options) { return TrainAligner(options); }
+Json Execute(const FinetuneOptions& options) { return Finetune(options); }
+Json Execute(const GenerateOptions& options) { return Generate(options); }
+Json Execute(const EvaluateOptions& options) { return Evaluate(options); }
+Json Execute(const ConvertOptions& options) { return Convert(options); }
+Json Execute(const ForwardOptions& options) { return Forward(options); }
+Json Execute(const InspectOptions& options) { return Inspect(options); }
+Json Execute(const DemoOptions& options) { return Demo(options); }
 
 // Sets up logs and compute from the options that every command has, then runs it.
 template <typename Options>
-Json Start(Json (*run)(const Options&), Options options) {
+Json Start(const Json& given) {
+  const Options options = Resolve<Options>(given);
+  SetLogLevel(options.common.log_level);
   SetQuiet(options.common.quiet);
   SetUpCompute(options.common.threads);
-  return run(options);
+  Debug("options: {}", ToJson(options).dump());
+  return Execute(options);
 }
 
-using Run = Json (*)(const Json& given);
+struct Command {
+  Json (*start)(const Json& given);
+  bool runs_on_ranks;
+};
 
-// The visible registry of commands.
-const std::map<std::string, Run> kCommands = {
-    {"prepare", [](const Json& given) { return Start(Prepare, Resolve<PrepareOptions>(given)); }},
-    {"pretrain", [](const Json& given) { return Start(Pretrain, ResolvePretrain(given)); }},
-    {"autoencoder", [](const Json& given) { return Start(TrainAutoencoder, ResolveAutoencoder(given)); }},
-    {"align", [](const Json& given) { return Start(TrainAligner, ResolveAlign(given)); }},
-    {"finetune", [](const Json& given) { return Start(Finetune, ResolveFinetune(given)); }},
-    {"generate", [](const Json& given) { return Start(Generate, ResolveGenerate(given)); }},
-    {"evaluate", [](const Json& given) { return Start(Evaluate, Resolve<EvaluateOptions>(given)); }},
-    {"convert", [](const Json& given) { return Start(Convert, Resolve<ConvertOptions>(given)); }},
-    {"forward", [](const Json& given) { return Start(Forward, Resolve<ForwardOptions>(given)); }},
-    {"inspect", [](const Json& given) { return Start(Inspect, Resolve<InspectOptions>(given)); }},
-    {"demo", [](const Json& given) { return Start(Demo, Resolve<DemoOptions>(given)); }},
+struct CommandTable {
+  std::map<std::string, genvinci::Command> all = {};
+  template <typename Options>
+  void Command(const CommandText& text) {
+    all[text.name] = {Start<Options>, text.runs_on_ranks};
+  }
 };
 
 bool WantsJson(const Json& options) { return options.contains("common") && options["common"].value("json", false); }
@@ -65,25 +98,25 @@ void PrintResult(const Json& result) {
 }
 
 // Started once a rank, a command that knows no ranks would do all of its work as often, in one place.
-void RequireOneProcess(const std::string& command) {
-  static const std::set<std::string> kOnRanks = {"pretrain", "autoencoder", "align",
-                                                 "finetune", "generate",    "evaluate"};
+void RequireOneProcess(const std::string& name, const Command& command) {
   const int world = ReadRankEnvironment().world;
-  if (world == 1 || kOnRanks.contains(command)) return;
+  if (world == 1 || command.runs_on_ranks) return;
   throw ConfigError("ONE_PROCESS",
-                    "{}: runs in one process, not in {} ranks: start it without torchrun, or by srun -n 1", command,
+                    "{}: runs in one process, not in {} ranks: start it without torchrun, or by srun -n 1", name,
                     world);
 }
 
 int RunCommand(const Json& request) {
-  const std::string command = request.at("command");
-  const auto found = kCommands.find(command);
-  GENVINCI_CHECK(found != kCommands.end(), "no command {}", command);
-  RequireOneProcess(command);
+  const std::string name = request.at("command");
+  CommandTable commands;
+  ForEachCommand(commands);
+  const auto found = commands.all.find(name);
+  GENVINCI_CHECK(found != commands.all.end(), "no command {}", name);
+  RequireOneProcess(name, found->second);
   SetCommandLine(request.at("command_line"));
   InstallSignalHandlers();
   const Json& given = request.at("options");
-  const Json result = found->second(given);
+  const Json result = found->second.start(given);
   if (!ReadRankEnvironment().is_main()) return static_cast<int>(ExitCode::kOk);
   if (WantsJson(given)) {
     std::printf("%s\n", result.dump().c_str());

@@ -47,6 +47,7 @@ int ThreadsOf(const RankEnvironment& environment) {
 }
 
 void ShareMachine(const RankEnvironment& environment, const CommonOptions& common) {
+  if (environment.world > 1) SetLogRank(environment.rank);
   if (!environment.is_main()) SetSilent(true);
   if (environment.local_world == 1) return;
   SetMemorySharers(environment.local_world);

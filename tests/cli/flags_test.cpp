@@ -49,7 +49,7 @@ struct SampleOptions {
 
 Json Parse(std::vector<const char*> words) {
   CLI::App root;
-  OptionsSubcommand<SampleOptions> command(root, {"sample", "", {"dataset"}, ""});
+  OptionsSubcommand<SampleOptions> command(root, {.name = "sample", .description = "", .required = {"dataset"}});
   words.insert(words.begin(), {"genvinci", "sample"});
   root.parse(static_cast<int>(words.size()), words.data());
   return command.Given();

@@ -23,12 +23,12 @@ TEST(Log, GoesToStderrAndTheFile) {
   Warn("low {}", "memory");
   EXPECT_EQ(GetCapturedStderr(), "step 1 of 2\nwarning: low memory\n");
   EXPECT_EQ(GetCapturedStdout(), "");
-  EXPECT_EQ(Slurp(folder / "log.txt"), "step 1 of 2\nwarning: low memory\n");
+  EXPECT_EQ(WithoutTimes(Slurp(folder / "log.txt")), "info: step 1 of 2\nwarning: low memory\n");
   SetLogFile({});
   CaptureStderr();
   LogLine("later");
   GetCapturedStderr();
-  EXPECT_EQ(Slurp(folder / "log.txt"), "step 1 of 2\nwarning: low memory\n");
+  EXPECT_EQ(WithoutTimes(Slurp(folder / "log.txt")), "info: step 1 of 2\nwarning: low memory\n");
 }
 
 TEST(Log, QuietKeepsWarningsAndTheFile) {
@@ -40,9 +40,32 @@ TEST(Log, QuietKeepsWarningsAndTheFile) {
   Log("hidden");
   Warn("shown");
   EXPECT_EQ(GetCapturedStderr(), "warning: shown\n");
-  EXPECT_EQ(Slurp(folder / "log.txt"), "hidden\nwarning: shown\n");
+  EXPECT_EQ(WithoutTimes(Slurp(folder / "log.txt")), "info: hidden\nwarning: shown\n");
   SetQuiet(false);
   SetLogFile({});
+}
+
+TEST(Log, LevelDecidesWhatIsSaid) {
+  const TempFolder folder;
+  SetLogFile(folder / "log.txt");
+  CaptureStderr();
+  Debug("not {}", "yet");
+  SetLogLevel("debug");
+  Debug("small");
+  SetLogLevel("error");
+  Log("hidden");
+  Warn("hidden");
+  LogAt(LogLevel::kError, "bad");
+  SetLogLevel("info");
+  SetLogFile({});
+  EXPECT_EQ(GetCapturedStderr(), "debug: small\nerror: bad\n");
+  EXPECT_EQ(WithoutTimes(Slurp(folder / "log.txt")), "debug: small\nerror: bad\n");
+}
+
+TEST(Log, BracesInALineAreText) {
+  CaptureStderr();
+  LogLine("{\"a\": {}} %v");
+  EXPECT_EQ(GetCapturedStderr(), "{\"a\": {}} %v\n");
 }
 
 TEST(Log, AppendsToWhatIsThere) {
@@ -53,7 +76,7 @@ TEST(Log, AppendsToWhatIsThere) {
   LogLine("after");
   GetCapturedStderr();
   SetLogFile({});
-  EXPECT_EQ(Slurp(folder / "log.txt"), "before\nafter\n");
+  EXPECT_EQ(WithoutTimes(Slurp(folder / "log.txt")), "before\ninfo: after\n");
 }
 
 TEST(Log, UnwritableFileIsAnErrorAtOnce) {

@@ -109,6 +109,34 @@ TEST(Options, LimitsHold) {
   EXPECT_EQ(Read(R"({"net": {"width": 64}})").net.width, 64);
 }
 
+struct FreeOptions {
+  struct Inner {
+    double lr = 1;
+    int64_t save_steps = 5;
+    template <typename Visitor>
+    void Fields(Visitor& v) {
+      v.Group("Training");
+      v("lr", lr, "");
+      v("save_steps", save_steps, "", Range{1, 9}, kDecidesNoNumber);
+    }
+  };
+  Inner training, ranks;
+  std::vector<std::string> names;
+
+  template <typename Visitor>
+  void Fields(Visitor& v) {
+    v("training", training, "");
+    v("ranks", ranks, "", kDecidesNoNumber);
+    v("names", names, "", kDecidesNoNumber);
+  }
+};
+
+TEST(Options, FieldsSayWhetherTheyDecideANumber) {
+  EXPECT_THAT(FieldsThatDecideNoNumber<FreeOptions>(), ElementsAre("names", "ranks", "training.save_steps"));
+  FreeOptions options;
+  CatchError("CONFIG_RANGE", [&] { FromJson({{"training", {{"save_steps", 10}}}}, options, ""); });
+}
+
 TEST(Options, NotANumberIsOutOfRange) {
   TestOptions options;
   const Json json = {{"lr", std::numeric_limits<double>::quiet_NaN()}};

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <regex>
 #include <string>
 
 #include "genvinci/core/error.h"
@@ -46,6 +47,12 @@ inline std::string Slurp(const std::filesystem::path& path) {
 inline void Spill(const std::filesystem::path& path, const std::string& text) {
   std::filesystem::create_directories(path.parent_path());
   std::ofstream(path, std::ios::binary) << text;
+}
+
+// Lines of a log file less their times, which must be there.
+inline std::string WithoutTimes(const std::string& text) {
+  static const std::regex time(R"((^|\n)\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} )");
+  return std::regex_replace(text, time, "$1");
 }
 
 // Runs `call`, which has to throw our Error named `name`; gives the error to look into its text.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "genvinci/cli/flags.h"
+#include "genvinci/commands/command_list.h"
 
 namespace genvinci {
 
@@ -14,28 +15,25 @@ class Subcommand {
  public:
   virtual ~Subcommand() = default;
   virtual const CLI::App& app() const = 0;
+  virtual const Flags& flags() const = 0;
+  virtual const CommandText& text() const = 0;
   // The options that were given, as JSON with only those keys; the rest keeps the command's defaults, which may depend
   // on what was given (such as --model). Flags win over --set, --set over --config. UsageError, ConfigError.
   virtual Json Given() const = 0;
 };
 
-// `required` are keys ("dataset") that must be given somewhere; `positional` is a key that may stand without a flag.
-struct SubcommandText {
-  std::string name, description;
-  std::vector<std::string> required;
-  std::string positional;
-};
-
 template <typename Options>
 class OptionsSubcommand : public Subcommand {
  public:
-  OptionsSubcommand(CLI::App& root, SubcommandText text) : text_(std::move(text)) {
+  OptionsSubcommand(CLI::App& root, CommandText text) : text_(std::move(text)) {
     app_ = root.add_subcommand(text_.name, text_.description);
     sources_.Register(*app_);
-    flags_.Register(*app_, Options{}, text_.positional);
+    flags_.Register<Options>(*app_, text_);
   }
 
   const CLI::App& app() const override { return *app_; }
+  const Flags& flags() const override { return flags_; }
+  const CommandText& text() const override { return text_; }
 
   Json Given() const override {
     Json given = sources_.Read();
@@ -49,7 +47,8 @@ class OptionsSubcommand : public Subcommand {
     given.merge_patch(flags);
     for (const std::string& key : text_.required) {
       if (!given.contains(key) || given[key] == "")
-        throw UsageError("FLAG_MISSING", "genvinci {}: --{} is required: see genvinci {} --help", text_.name, key, text_.name);
+        throw UsageError("FLAG_MISSING", "genvinci {}: --{} is required: see genvinci {} --help", text_.name, key,
+                         text_.name);
     }
     return given;
   }
@@ -60,13 +59,13 @@ class OptionsSubcommand : public Subcommand {
     FromJson(given, options, source);
   }
 
-  SubcommandText text_;
+  CommandText text_;
   CLI::App* app_;
   ConfigSources sources_;
   Flags flags_;
 };
 
-// The visible registry of subcommands.
+// One for each entry of commands/command_list.h.
 std::vector<std::unique_ptr<Subcommand>> MakeSubcommands(CLI::App& root);
 
 }  // namespace genvinci

@@ -18,10 +18,14 @@ struct DemoOptions {
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("common", common, "");
+    v.Group("Model");
     v("model", model, "model size", Choices{kModelSizes});
-    v("spots", spots, "spots of virtual tissue", Range{60, 1e6});
-    v("minutes", minutes, "time for all training and drawing, about", Range{0.05, 1e5});
-    v("num_samples", num_samples, "images a test profile", Range{1, 100});
+    v.Group("Virtual tissue");
+    v("spots", spots, "number of spots", Range{60, 1e6});
+    v.Group("Training");
+    v("minutes", minutes, "time for all training and drawing together, roughly", Range{0.05, 1e5});
+    v.Group("Output");
+    v("num_samples", num_samples, "images for each test profile", Range{1, 100});
   }
 };
 

@@ -21,15 +21,17 @@ struct ForwardOptions {
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("common", common, "");
+    v.Group("Input");
     v("component", component, "the model to run",
       Choices{{"gene_transformer", "mlm", "conditioner", "unet", "vae_encoder", "vae_decoder", "vit", "inception",
                "lpips", "sampler"}});
     v("weights", weights,
-      "safetensors or PyTorch file, index of shards, folder of Hugging Face or diffusers, genvinci run or checkpoint");
-    v("input", input, "safetensors file with the component's inputs");
-    v("model_config", model_config, "config.json to read in place of the one beside the weights");
-    v("partial", partial, "take what fits of the weights and report the rest");
-    v("ema", ema, "take a UNet's averaged weights (model_ema.) of a checkpoint that holds both");
+      "safetensors or PyTorch file, index of shards, folder of Hugging Face or diffusers, run or checkpoint of "
+      "genvinci");
+    v("input", input, "safetensors file with the model's inputs");
+    v("model_config", model_config, "config.json to use instead of the one beside the weights");
+    v("partial", partial, "load the weights that fit and report the rest");
+    v("ema", ema, "load the averaged weights of a UNet (model_ema.) from a checkpoint that holds both");
     v("sampling", sampling, "for the component sampler");
   }
 };

@@ -14,7 +14,8 @@ struct InspectOptions {
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("common", common, "");
-    v("path", path, "file or folder: h5ad, safetensors, pickle, image, dataset, run or checkpoint");
+    v.Group("Input");
+    v("path", path, "file or folder: h5ad, safetensors, pickle, image, dataset, run, checkpoint or weights");
   }
 };
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -19,13 +20,18 @@
 //     std::string objective = "eps";
 //     UNetConfig unet;                                    // has a Fields of its own: the JSON object "unet"
 //     template <typename Visitor> void Fields(Visitor& v) {
+//       v.Group("Training");
 //       v("lr", lr, "learning rate", Range{1e-9, 1.0});
+//       v("save_steps", save_steps, "save every so many steps", Range{0, 1e9}, kDecidesNoNumber);
 //       v("objective", objective, "what the network predicts", Choices{{"eps", "v"}});
 //       v("unet", unet, "sizes of the UNet");
 //     }
 //   };
 //
 // Field types: bool, int64_t, double, std::string, std::vector of these, std::optional of a scalar, nested structs.
+// Behind the help text come attributes in any order: Range or Choices, which values must keep to, and kDecidesNoNumber,
+// which says that a run may be resumed with another value and still gives the same bits. Group names the heading under
+// which help lists the fields that follow; fields of a nested struct go under its own groups.
 
 namespace genvinci {
 
@@ -38,11 +44,17 @@ struct Choices {
   std::vector<std::string> values;
 };
 
-struct NoLimit {};
+struct DecidesNoNumber {};
+inline constexpr DecidesNoNumber kDecidesNoNumber;
+
+// What visitors of fields have in common.
+struct FieldVisitor {
+  void Group(const char*) {}
+};
 
 namespace internal {
 
-struct AnyVisitor {
+struct AnyVisitor : FieldVisitor {
   template <typename... Args>
   void operator()(Args&&...) {}
 };
@@ -61,14 +73,18 @@ struct IsVector : std::false_type {};
 template <typename T>
 struct IsVector<std::vector<T>> : std::true_type {};
 
+template <typename T>
+void CheckLimit(const std::string&, const T&, const DecidesNoNumber&) {}
 void CheckLimit(const std::string& key, double value, const Range& range);
 void CheckLimit(const std::string& key, const std::string& value, const Choices& choices);
 template <typename T, typename Limit>
-void CheckLimit(const std::string& key, const std::vector<T>& values, const Limit& limit) {
+requires(!std::is_same_v<Limit, DecidesNoNumber>) void CheckLimit(const std::string& key, const std::vector<T>& values,
+                                                                  const Limit& limit) {
   for (const T& value : values) CheckLimit(key, value, limit);
 }
 template <typename T, typename Limit>
-void CheckLimit(const std::string& key, const std::optional<T>& value, const Limit& limit) {
+requires(!std::is_same_v<Limit, DecidesNoNumber>) void CheckLimit(const std::string& key, const std::optional<T>& value,
+                                                                  const Limit& limit) {
   if (value) CheckLimit(key, *value, limit);
 }
 
@@ -96,10 +112,10 @@ void ReadField(const std::string& key, const Json& json, std::optional<T>& out) 
   ReadField(key, json, *out);
 }
 
-struct Writer {
+struct Writer : FieldVisitor {
   Json json = Json::object();
-  template <typename T, typename Limit = NoLimit>
-  void operator()(const char* name, T& value, const char*, const Limit& = {}) {
+  template <typename T, typename... Attributes>
+  void operator()(const char* name, T& value, const char*, const Attributes&...) {
     if constexpr (HasFields<T>) {
       Writer inner;
       value.Fields(inner);
@@ -112,31 +128,59 @@ struct Writer {
   }
 };
 
-struct Reader {
+struct Reader : FieldVisitor {
+  Reader(const Json& json, std::string prefix) : json(json), prefix(std::move(prefix)) {}
+
   const Json& json;
   std::string prefix;
   std::vector<std::string> known;
-  template <typename T, typename Limit = NoLimit>
-  void operator()(const char* name, T& value, const char*, const Limit& limit = {}) {
+  template <typename T, typename... Attributes>
+  void operator()(const char* name, T& value, const char*, const Attributes&... attributes) {
     known.push_back(name);
     const auto found = json.find(name);
     if (found == json.end()) return;
     const std::string key = prefix + name;
     if constexpr (HasFields<T>) {
       if (!found->is_object()) throw ConfigError("CONFIG_TYPE", "{}: expected an object", key);
-      Reader inner{*found, key + ".", {}};
+      Reader inner(*found, key + ".");
       value.Fields(inner);
       inner.Finish();
     } else {
       ReadField(key, *found, value);
-      if constexpr (!std::is_same_v<Limit, NoLimit>) CheckLimit(key, value, limit);
+      (CheckLimit(key, value, attributes), ...);
     }
   }
   // An unknown key is a ConfigError (CONFIG_UNKNOWN_KEY) that offers the nearest known one.
   void Finish() const;
 };
 
+// Dotted names of the fields with kDecidesNoNumber.
+struct FreeFields : FieldVisitor {
+  std::string prefix;
+  std::set<std::string> names;
+  template <typename T, typename... Attributes>
+  void operator()(const char* name, T& value, const char*, const Attributes&...) {
+    if constexpr ((std::is_same_v<Attributes, DecidesNoNumber> || ...)) {
+      names.insert(prefix + name);
+    } else if constexpr (HasFields<T>) {
+      const std::string outer = prefix;
+      prefix += std::string(name) + ".";
+      value.Fields(*this);
+      prefix = outer;
+    }
+  }
+};
+
 }  // namespace internal
+
+// Dotted names ("training.save_steps") of the fields, or whole structs, that decide no number.
+template <typename Options>
+std::set<std::string> FieldsThatDecideNoNumber() {
+  internal::FreeFields visitor;
+  Options options;
+  options.Fields(visitor);
+  return std::move(visitor.names);
+}
 
 template <typename Options>
 Json ToJson(const Options& options) {
@@ -150,7 +194,7 @@ Json ToJson(const Options& options) {
 template <typename Options>
 void FromJson(const Json& json, Options& options, const std::string& source) {
   if (!json.is_object()) throw ConfigError("CONFIG_TYPE", "{}: expected an object", source);
-  internal::Reader reader{json, source.empty() ? "" : source + ": ", {}};
+  internal::Reader reader(json, source.empty() ? "" : source + ": ");
   options.Fields(reader);
   reader.Finish();
 }

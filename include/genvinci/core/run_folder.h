@@ -4,6 +4,7 @@
 
 #include "genvinci/core/files.h"
 #include "genvinci/core/json.h"
+#include "genvinci/core/options.h"
 
 namespace genvinci {
 
@@ -14,16 +15,22 @@ struct CommonOptions {
   std::string device = "auto";
   int64_t threads = 0;  // 0: all cores
   bool quiet = false;
+  std::string log_level = "info";
   bool json = false;
 
   template <typename Visitor>
   void Fields(Visitor& v) {
-    v("output", output, "where to write (default: see the command)");
-    v("seed", seed, "seed of every random stream");
-    v("device", device, "cpu, cuda, cuda:N or auto");
-    v("threads", threads, "compute threads, 0 for all cores");
-    v("quiet", quiet, "only warnings and errors on stderr");
-    v("json", json, "one machine-readable result line on stdout");
+    v.Group("Output");
+    v("output", output, "file or folder to write (default: a place of the command's own)", kDecidesNoNumber);
+    v("json", json, "print the result as one line of JSON on stdout", kDecidesNoNumber);
+    v("quiet", quiet, "print only warnings and errors on stderr", kDecidesNoNumber);
+    v("log_level", log_level, "least severe level that is logged, on stderr and in the run's log.txt",
+      Choices{{"trace", "debug", "info", "warn", "error"}}, kDecidesNoNumber);
+    v.Group("Devices");
+    v("device", device, "cpu, cuda, cuda:N or auto", kDecidesNoNumber);
+    v("threads", threads, "compute threads (0: all cores)", kDecidesNoNumber);
+    v.Group("General");
+    v("seed", seed, "seed of all random numbers");
   }
 };
 

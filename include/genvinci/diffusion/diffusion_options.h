@@ -45,16 +45,17 @@ struct SamplerOptions {
 
   template <typename Visitor>
   void Fields(Visitor& v) {
-    v("sampler", sampler, "sampler; plms is the reference's, pndm diffusers' form of it",
+    v.Group("Sampling");
+    v("sampler", sampler, "sampling method; plms is the reference's, pndm the same as in diffusers",
       Choices{{"ddim", "plms", "pndm", "dpmsolver++", "unipc", "euler", "euler_ancestral", "heun"}});
     v("steps", steps, "sampling steps", Range{1, 1000});
-    v("eta", eta, "share of fresh noise in ddim, 0 = none", Range{0, 1});
-    v("guidance", guidance, "guidance scale w in u + w (c - u); 1 = off", Range{0, 100});
+    v("eta", eta, "amount of fresh noise in each step of ddim (0: none)", Range{0, 1});
+    v("guidance", guidance, "guidance scale w in u + w (c - u); 1: no guidance", Range{0, 100});
     v("guidance_rescale", guidance_rescale,
-      "share of the guided prediction that is brought back to the deviation of the unguided one, 0 = none",
+      "how far the guided prediction is scaled back to the standard deviation of the conditional one (0: not at all)",
       Range{0, 1});
     v("second_guidance", second_guidance,
-      "guidance scale of the second condition (neighbours, second vector); none: as guidance", Range{0, 100});
+      "guidance scale of the extra condition (neighbours, second vector; default: that of --guidance)", Range{0, 100});
   }
 };
 

@@ -34,31 +34,39 @@ struct GenerateOptions {
   void Fields(Visitor& v) {
     v("common", common, "");
     v("ranks", ranks, "ranks");
+    v.Group("Input");
     v("dataset", dataset, "dataset folder or name");
     v("checkpoint", checkpoint,
-      "fine-tuning run (folder or timestamp), one of its checkpoints, or GenVinci's own (checkpoint_<n>.pth)");
-    v("img_size", img_size, "px of the images that GenVinci's own checkpoint draws (a run knows its own)",
+      "fine-tuning run (folder, timestamp or latest), one of its checkpoints, or one of GenVinci (checkpoint_<n>.pth)");
+    v.Group("Model");
+    v("img_size", img_size, "side in px of the images that a checkpoint of GenVinci draws (our runs know their own)",
       Range{8, 65536});
+    v.Group("What to do");
     v("generate", generate, "draw images (the default)");
     v("extract", extract, "write embeddings instead");
-    v("train", train, "of the training part");
-    v("val", val, "of the validation part");
-    v("test", test, "of the test part (the default)");
-    v("num_samples", num_samples, "images a profile", Range{1, 1e6});
+    v("train", train, "for the training part");
+    v("val", val, "for the validation part");
+    v("test", test, "for the test part (the default)");
+    v("num_samples", num_samples, "images for each profile", Range{1, 1e6});
     v("batch_size", batch_size, "images drawn at once on each device", Range{1, 1e6});
-    v("limit", limit, "only the first so many observations (0: all)", Range{0, 1e12});
+    v("limit", limit, "use only the first so many observations (0: all)", Range{0, 1e12});
     v("sampling", sampling, "sampler");
-    v("vector", vector, "vectors to draw from, obsm:NAME or a .npy file (default: as in training)");
-    v("second_vector", second_vector, "second vectors, likewise");
-    v("noise", noise, "safetensors file with start noise `noise` (observations, samples, C, H, W)");
+    v.Group("Input");
+    v("vector", vector, "embedding to draw from, obsm:NAME or a .npy file (default: as in training)");
+    v("second_vector", second_vector,
+      "embedding to draw from besides the genes, obsm:NAME or a .npy file (default: as in training)");
+    v("noise", noise, "safetensors file with the start noise as `noise` (observations, samples, C, H, W)");
+    v.Group("Output");
     v("save_latents", save_latents, "also write latents.safetensors");
-    v("unconditional", unconditional, "draw under the null condition: a control that knows no genes");
+    v.Group("Sampling");
+    v("unconditional", unconditional, "draw under the null condition, as a control that knows no genes");
     v("strength", strength,
-      "img2img: how far each observation's own image is noised before it is drawn anew (1: from noise alone)",
-      Range{0, 1});
-    v("rank", rank, "rank the samples of a profile by gene-image similarity (samples.h5ad)");
+      "start from each observation's own image with this share of the noise (1: from noise alone)", Range{0, 1});
+    v.Group("Output");
+    v("rank", rank, "rank the samples of each profile by how well they fit it (in samples.h5ad)");
+    v.Group("Input");
     v("align_path", align_path,
-      "alignment run to rank by (default: the one of the checkpoint, else the dataset's latest)");
+      "alignment run to rank by (default: that of the checkpoint, else the dataset's latest)");
   }
 };
 

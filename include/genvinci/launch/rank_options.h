@@ -15,12 +15,14 @@ struct RankOptions {
 
   template <typename Visitor>
   void Fields(Visitor& v) {
+    v.Group("Devices");
     v("devices", devices,
-      "start so many ranks on this machine (2), or one on each of these devices (0,1); empty: one rank, or those of "
-      "torchrun or srun");
-    v("init_timeout", init_timeout, "seconds to wait for all ranks at the start", Range{1, 1e6});
+      "start this many ranks on this machine (2), or one on each of these devices (0,1); empty: one rank, or those "
+      "that "
+      "torchrun or srun started");
+    v("init_timeout", init_timeout, "seconds to wait until all ranks have started", Range{1, 1e6});
     v("rank_timeout", rank_timeout, "seconds without an answer after which a rank counts as hung", Range{1, 1e6});
-    v("max_restarts", max_restarts, "with devices: how often a lost run goes on from its last checkpoint",
+    v("max_restarts", max_restarts, "with --devices: how often a lost run continues from its last checkpoint",
       Range{0, 1e6});
   }
 };

@@ -23,12 +23,16 @@ struct EvaluateOptions {
   void Fields(Visitor& v) {
     v("common", common, "");
     v("ranks", ranks, "ranks");
-    v("generated", generated, "folder that `genvinci generate` wrote");
-    v("dataset", dataset, "dataset folder or name (default: the one it was generated for)");
-    v("align_path", align_path, "alignment run whose image features are compared (default: the dataset's latest)");
+    v.Group("Input");
+    v("generated", generated, "folder that genvinci generate wrote");
+    v("dataset", dataset, "dataset folder or name (default: the one that the images were generated for)");
+    v("align_path", align_path,
+      "alignment run whose image features are compared (default: that of the checkpoint, else the dataset's latest)");
+    v.Group("Scores");
     v("baselines", baselines, "baselines beside the scores", Choices{{"mean", "nearest", "cnn"}});
-    v("bootstraps", bootstraps, "resamples of the 95 % intervals, 0: no intervals", Range{0, 1e6});
-    v("examples", examples, "profiles in the picture of real, reconstructed and generated", Range{1, 64});
+    v("bootstraps", bootstraps, "resamples behind the 95 % intervals (0: no intervals)", Range{0, 1e6});
+    v.Group("Output");
+    v("examples", examples, "profiles shown in the picture", Range{1, 64});
   }
 };
 

@@ -35,29 +35,42 @@ struct PrepareOptions {
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("common", common, "");
-    v("technology", technology, "st, h5ad or virtual", Choices{{"st", "h5ad", "virtual"}});
-    v("input", input, "folder or file of the vendor's data");
-    v("sections", sections, "only these sections of the input");
-    v("patch_size", patch_size, "px of the section image around a spot", Range{0, 65536});
-    v("patch_um", patch_um, "the same in um; needs the image's um per px", Range{0, 1e6});
-    v("um_per_px", um_per_px, "um per px of the section image where no file tells", Range{0, 1e4});
-    v("img_size", img_size, "px of the stored patch (0: as cut)", Range{0, 65536});
-    v("split", split, "patient, section, block, prefix or obs:COLUMN (default: section; virtual: patient)");
-    v("test_values", test_values, "values of the split column (or prefixes) that test; block: none takes a fifth");
-    v("val_values", val_values, "values that validate");
-    v("val_fraction", val_fraction, "share of the training part that validates, as spatial blocks", Range{0, 0.9});
+    v.Group("Input");
+    v("technology", technology, "kind of data", Choices{{"st", "h5ad", "virtual"}});
+    v("input", input, "folder or file of the data");
+    v("sections", sections, "use only these sections");
+    v.Group("Images");
+    v("patch_size", patch_size, "side of the patch around a spot, in px of the section image", Range{0, 65536});
+    v("patch_um", patch_um, "the same in um; needs the um per px of the image", Range{0, 1e6});
+    v("um_per_px", um_per_px, "um per px of the section image, where no file says it", Range{0, 1e4});
+    v("img_size", img_size, "side of the stored patch in px (0: as cut)", Range{0, 65536});
+    v.Group("Split");
+    v("split", split,
+      "what is held out as a whole: patient, section, block, prefix (of obs_names) or obs:COLUMN (default: section; "
+      "for virtual tissue: patient)");
+    v("test_values", test_values,
+      "values of the split column (or prefixes) that make the test part; with block: none "
+      "takes a fifth");
+    v("val_values", val_values, "values that make the validation part");
+    v("val_fraction", val_fraction, "or: share of the training part that validates, in whole blocks of tissue",
+      Range{0, 0.9});
     v("block_size", block_size,
-      "px of a side of a spatial block (0: eight patches; without pixels: array positions, 0: eight)", Range{0, 1e9});
+      "side of a block in px of the section image (0: eight patches); without images in array positions (0: eight)",
+      Range{0, 1e9});
     v("allow_leak", allow_leak, "keep a split that leaks");
-    v("no_images", no_images, "expression alone, for pretraining");
-    v("layer", layer, "matrix with the raw counts: X, raw or a layer's name");
+    v.Group("Images");
+    v("no_images", no_images, "keep only the expression, for pretraining");
+    v.Group("Expression");
+    v("layer", layer, "matrix with the raw counts: X, raw or the name of a layer");
     v("min_counts", min_counts, "drop observations with fewer counts", Range{0, 1e12});
     v("min_genes", min_genes, "drop observations with fewer genes", Range{0, 1e9});
-    v("vocabulary", vocabulary, "Geneformer's pickles (folder) or JSON; default: the built-in V1 table");
-    v("ortholog_table", ortholog_table, "table of two columns: this species' gene, human Ensembl id");
-    v("images", images, "h5ad: folder with <obs_name>.png, .jpg or .tif");
-    v("style", style, "virtual: he, dapi or fluorescence", Choices{{"he", "dapi", "fluorescence"}});
-    v("spots", spots, "virtual: number of spots (0: 3,000)", Range{0, 1e7});
+    v("vocabulary", vocabulary, "folder of Geneformer's pickles, or JSON (default: the built-in table of V1)");
+    v("ortholog_table", ortholog_table, "table with two columns: a gene of this species, its human Ensembl id");
+    v.Group("Images");
+    v("images", images, "folder of ready patches <obs_name>.png, .jpg or .tif (h5ad), or of section images (st)");
+    v.Group("Virtual tissue");
+    v("style", style, "how it is stained", Choices{{"he", "dapi", "fluorescence"}});
+    v("spots", spots, "number of spots (0: 3,000)", Range{0, 1e7});
   }
 };
 

@@ -40,32 +40,41 @@ struct TrainingOptions {
 
   template <typename Visitor>
   void Fields(Visitor& v) {
-    v("epochs", epochs, "passes over the training part (0: by max_steps)", Range{0, 1e9});
-    v("max_steps", max_steps, "optimizer steps (0: by epochs)", Range{0, 1e12});
-    v("max_minutes", max_minutes, "stop after this time (schedules still count steps); 0: no limit", Range{0, 1e9});
-    v("batch_size", batch_size, "observations a step on each device", Range{1, 1e6});
+    v.Group("Training");
+    v("epochs", epochs, "passes over the training part (0: --max_steps decides)", Range{0, 1e9});
+    v("max_steps", max_steps, "optimizer steps (0: --epochs decides)", Range{0, 1e12});
+    v("max_minutes", max_minutes, "stop after this time, while schedules still count steps (0: no limit)",
+      Range{0, 1e9}, kDecidesNoNumber);
+    v("batch_size", batch_size, "observations in a batch on each device", Range{1, 1e6});
     v("lr", lr, "learning rate", Range{1e-12, 10});
-    v("weight_decay", weight_decay, "AdamW's weight decay", Range{0, 10});
-    v("beta2", beta2, "AdamW's decay of squared gradients", Range{0, 0.999999});
-    v("warmup_steps", warmup_steps, "linear warm-up", Range{0, 1e9});
-    v("decay", decay, "learning rate after warm-up", Choices{{"linear", "cosine", "constant"}});
-    v("grad_clip", grad_clip, "largest gradient norm, 0 = off", Range{0, 1e9});
-    v("accumulate", accumulate, "batches to one optimizer step", Range{1, 1e6});
-    v("ema_decay", ema_decay, "decay of the averaged weights, 0 = none", Range{0, 0.999999});
-    v("save_steps", save_steps, "checkpoint every so many steps (0: each epoch)", Range{0, 1e12});
-    v("eval_steps", eval_steps, "evaluate every so many steps (0: each epoch)", Range{0, 1e12});
-    v("log_steps", log_steps, "log every so many steps", Range{1, 1e9});
-    v("patience", patience, "stop after so many evaluations without a better one, 0 = never", Range{0, 1e9});
-    v("precision", precision, "of the forward pass; weights and their update stay float32",
+    v("weight_decay", weight_decay, "weight decay of AdamW", Range{0, 10});
+    v("beta2", beta2, "decay of AdamW's mean of squared gradients", Range{0, 0.999999});
+    v("warmup_steps", warmup_steps, "steps over which the learning rate rises from 0", Range{0, 1e9});
+    v("decay", decay, "course of the learning rate after the warm-up", Choices{{"linear", "cosine", "constant"}});
+    v("grad_clip", grad_clip, "largest norm of the gradient (0: no limit)", Range{0, 1e9});
+    v("accumulate", accumulate, "batches that make one optimizer step", Range{1, 1e6});
+    v("ema_decay", ema_decay, "decay of the averaged weights (0: no averaging)", Range{0, 0.999999});
+    v.Group("Checkpoints");
+    v("save_steps", save_steps, "steps between checkpoints (0: one each epoch)", Range{0, 1e12}, kDecidesNoNumber);
+    v("eval_steps", eval_steps, "steps between evaluations on the validation part (0: one each epoch)", Range{0, 1e12});
+    v.Group("Output");
+    v("log_steps", log_steps, "steps between rows of metrics.jsonl", Range{1, 1e9}, kDecidesNoNumber);
+    v.Group("Training");
+    v("patience", patience, "stop after this many evaluations without a better one (0: never)", Range{0, 1e9});
+    v.Group("Devices");
+    v("precision", precision, "precision of the forward pass; weights and their updates stay fp32",
       Choices{{"fp32", "bf16", "fp16"}});
     v("gradient_checkpointing", gradient_checkpointing,
-      "keep the activations of whole blocks only and compute the rest again: less memory, a third more time");
-    v("ema_device", ema_device, "where the averaged weights lie", Choices{{"device", "host"}});
-    v("zero", zero, "each rank keeps its share of the optimizer's state alone (ZeRO stage 1)");
-    v("keep_last", keep_last, "checkpoints that are kept besides the best one", Range{1, 1e6});
-    v("resume", resume, "auto, or a run to go on with");
+      "save memory: keep only the activations between blocks and recompute the rest, which takes a third more time");
+    v("ema_device", ema_device, "where the averaged weights are kept", Choices{{"device", "host"}}, kDecidesNoNumber);
+    v("zero", zero, "divide the optimizer's state among the ranks (ZeRO stage 1)", kDecidesNoNumber);
+    v.Group("Checkpoints");
+    v("keep_last", keep_last, "checkpoints to keep besides the best one", Range{1, 1e6}, kDecidesNoNumber);
+    v("resume", resume, "continue a run: its folder or timestamp, or auto for the latest unfinished one",
+      kDecidesNoNumber);
     v("allow_inexact_resume", allow_inexact_resume,
-      "go on with other options, data or number of ranks too, where the numbers then differ");
+      "continue even where options, data or the number of ranks have changed, so that the numbers will differ",
+      kDecidesNoNumber);
   }
 };
 
@@ -85,14 +94,18 @@ struct PretrainOptions {
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("common", common, "");
-    v("dataset", dataset, "dataset folder or name, or a Geneformer .dataset folder");
-    v("lengths_file", lengths_file, "pickle with the lengths of a .dataset folder");
-    v("init_path", init_path, "weights to start from, of the model's own size: Geneformer's; empty: from scratch");
+    v.Group("Input");
+    v("dataset", dataset, "dataset folder or name, or a Geneformer .dataset folder", kDecidesNoNumber);
+    v("lengths_file", lengths_file, "pickle with the lengths of a .dataset folder's profiles");
+    v("init_path", init_path, "weights of Geneformer to start from, of the model's own size (empty: random weights)");
+    v.Group("Model");
     v("model", model, "model size", Choices{kModelSizes});
     v("transformer", transformer, "gene transformer");
     v("training", training, "training");
-    v("ranks", ranks, "ranks");
-    v("vocabulary", vocabulary, "Geneformer's pickles (folder) or JSON; default: the built-in V1 table");
+    v("ranks", ranks, "ranks", kDecidesNoNumber);
+    v.Group("Input");
+    v("vocabulary", vocabulary, "folder of Geneformer's pickles, or JSON (default: the built-in table of V1)");
+    v.Group("Training");
     v("mask_probability", mask_probability, "share of tokens that are masked", Range{0.001, 0.9});
     v("dropout", dropout, "drop-out of the transformer", Range{0, 0.99});
   }
@@ -114,13 +127,16 @@ struct AutoencoderOptions {
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("common", common, "");
-    v("dataset", dataset, "dataset folder or name");
+    v.Group("Input");
+    v("dataset", dataset, "dataset folder or name", kDecidesNoNumber);
+    v.Group("Model");
     v("model", model, "model size", Choices{kModelSizes});
-    v("img_size", img_size, "px of the images (0: as stored)", Range{0, 65536});
+    v("img_size", img_size, "side of the images in px (0: as stored)", Range{0, 65536});
     v("autoencoder", autoencoder, "autoencoder");
     v("training", training, "training");
-    v("ranks", ranks, "ranks");
-    v("kl_weight", kl_weight, "weight of the KL term", Range{0, 1e3});
+    v("ranks", ranks, "ranks", kDecidesNoNumber);
+    v.Group("Training");
+    v("kl_weight", kl_weight, "weight of the KL divergence of the latents from a standard normal", Range{0, 1e3});
     v("l1_weight", l1_weight, "weight of the absolute error", Range{0, 1e3});
     v("l2_weight", l2_weight, "weight of the squared error", Range{0, 1e3});
     v("edge_weight", edge_weight, "weight of the absolute error of image gradients", Range{0, 1e3});
@@ -144,19 +160,26 @@ struct AlignOptions {
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("common", common, "");
-    v("dataset", dataset, "dataset folder or name");
+    v.Group("Input");
+    v("dataset", dataset, "dataset folder or name", kDecidesNoNumber);
+    v.Group("Model");
     v("model", model, "model size", Choices{kModelSizes});
+    v.Group("Input");
     v("pretrain_mlm_path", pretrain_mlm_path,
-      "pretraining run (folder or timestamp), or weights of Hugging Face (Geneformer's); empty: from scratch");
-    v("img_size", img_size, "px of the images (0: as stored)", Range{0, 65536});
-    v("aligner", aligner, "gene transformer, patch encoder and the space they share");
+      "pretraining run (folder, timestamp or latest), or weights of Geneformer (empty: random weights)");
+    v.Group("Model");
+    v("img_size", img_size, "side of the images in px (0: as stored)", Range{0, 65536});
+    v("aligner", aligner, "gene transformer, patch encoder and the space that they share");
     v("training", training, "training");
-    v("vocabulary", vocabulary, "Geneformer's pickles (folder) or JSON; default: that of the pretraining run");
-    v("gene_dropout", gene_dropout, "share of tokens left out of a training profile", Range{0, 0.9});
-    v("colour_jitter", colour_jitter, "spread of a training image's gain and offset in each channel", Range{0, 1});
-    v("view_weight", view_weight, "weight of the contrast of two views of an image, for what genes do not tell",
-      Range{0, 100});
-    v("freeze_transformer", freeze_transformer, "keep the gene transformer as pretrained, and run it once a profile");
+    v.Group("Input");
+    v("vocabulary", vocabulary, "folder of Geneformer's pickles, or JSON (default: that of the pretraining run)");
+    v.Group("Training");
+    v("gene_dropout", gene_dropout, "share of each training profile's genes that is left out at random", Range{0, 0.9});
+    v("colour_jitter", colour_jitter, "random change of each training image's gain and offset in each channel",
+      Range{0, 1});
+    v("view_weight", view_weight,
+      "weight of a second contrast, between two views of one image, which keeps what genes do not say", Range{0, 100});
+    v("freeze_transformer", freeze_transformer, "keep the gene transformer as pretrained");
   }
 };
 
@@ -192,41 +215,52 @@ struct FinetuneOptions {
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("common", common, "");
-    v("dataset", dataset, "dataset folder or name");
+    v.Group("Input");
+    v("dataset", dataset, "dataset folder or name", kDecidesNoNumber);
+    v.Group("Model");
     v("model", model, "model size", Choices{kModelSizes});
+    v.Group("Input");
     v("pretrain_mlm_path", pretrain_mlm_path,
-      "pretraining run (folder or timestamp), or weights of Hugging Face (Geneformer's); empty: from scratch");
+      "pretraining run (folder, timestamp or latest), or weights of Geneformer (empty: random weights)");
     v("autoencoder_path", autoencoder_path,
-      "autoencoder run (folder or timestamp), or weights of Stable Diffusion's (file or diffusers folder)");
-    v("unet_path", unet_path, "weights that the UNet starts from: Stable Diffusion's, of the model's own size");
+      "autoencoder run (folder, timestamp or latest), or weights of Stable Diffusion (file or diffusers folder)");
+    v("unet_path", unet_path, "weights of Stable Diffusion's UNet to start from, of the model's own size");
     v("align_path", align_path,
-      "alignment run (folder or timestamp): val images are drawn and compared in its space to choose the checkpoint "
-      "and the sampling; empty: by val_loss");
+      "alignment run (folder, timestamp or latest) in whose space validation images are compared, to choose the "
+      "checkpoint and the sampling (empty: the validation loss chooses the checkpoint)");
     v("vector", vector,
-      "an embedding in place of genes: obsm:NAME of the dataset's expression.h5ad, or a .npy file with a row an "
-      "observation");
-    v("second_vector", second_vector, "the same beside the genes, with its own drop-out and guidance scale");
-    v("neighbours", neighbours,
-      "nearest observations of the section that are told beside the profile, with where they lie", Range{0, 1024});
+      "embedding to use instead of genes: obsm:NAME of the dataset, or a .npy file with a row for each observation");
+    v("second_vector", second_vector, "embedding to use besides the genes: obsm:NAME or a .npy file");
+    v("neighbours", neighbours, "how many of the nearest observations of the section to add to the condition",
+      Range{0, 1024});
     v("semantic_path", semantic_path,
-      "vision transformer (BiomedCLIP's weights) whose image embedding the condition is drawn to; genvinci conditioner "
-      "alone");
-    v("semantic_weight", semantic_weight, "weight of that loss", Range{0, 1000});
-    v("img_size", img_size, "px of the images (0: as stored)", Range{0, 65536});
-    v("models", models, "model sizes");
+      "weights of BiomedCLIP's vision transformer, whose embedding of the image the condition is trained to predict "
+      "(only with the genvinci conditioner)");
+    v.Group("Training");
+    v("semantic_weight", semantic_weight, "weight of the loss of --semantic_path", Range{0, 1000});
+    v.Group("Model");
+    v("img_size", img_size, "side of the images in px (0: as stored)", Range{0, 65536});
+    v("models", models, "sizes of the networks");
     v("diffusion", diffusion, "noise process and objective");
-    v("sampling", sampling, "how sample grids are drawn");
+    v("sampling", sampling, "how sample pictures are drawn");
     v("training", training, "training");
-    v("ranks", ranks, "ranks");
-    v("vocabulary", vocabulary, "Geneformer's pickles (folder) or JSON; default: that of the pretraining run");
-    v("condition_dropout", condition_dropout, "share of profiles replaced by the null condition", Range{0, 1});
-    v("second_dropout", second_dropout, "the same of neighbours and second vector together", Range{0, 1});
-    v("gene_dropout", gene_dropout, "share of tokens left out of a training profile", Range{0, 0.9});
-    v("freeze_transformer", freeze_transformer, "keep the gene transformer as pretrained, and run it once a profile");
-    v("grid_samples", grid_samples, "samples a profile in the grids", Range{1, 16});
-    v("eval_images", eval_images, "val images drawn at each look, with align_path", Range{2, 1e6});
-    v("guidance_candidates", guidance_candidates, "guidance scales tried on val at the end, with align_path");
-    v("steps_candidates", steps_candidates, "numbers of sampling steps tried on val at the end, with align_path");
+    v("ranks", ranks, "ranks", kDecidesNoNumber);
+    v.Group("Input");
+    v("vocabulary", vocabulary, "folder of Geneformer's pickles, or JSON (default: that of the pretraining run)");
+    v.Group("Training");
+    v("condition_dropout", condition_dropout, "share of profiles that are replaced by the null condition", Range{0, 1});
+    v("second_dropout", second_dropout,
+      "share of extra conditions (neighbours and second vector together) that are left out", Range{0, 1});
+    v("gene_dropout", gene_dropout, "share of each training profile's genes that is left out at random", Range{0, 0.9});
+    v("freeze_transformer", freeze_transformer, "keep the gene transformer as pretrained");
+    v.Group("Checkpoints");
+    v("grid_samples", grid_samples, "samples for each profile in the sample pictures", Range{1, 16});
+    v("eval_images", eval_images, "with --align_path: validation images drawn at each evaluation", Range{2, 1e6});
+    v("guidance_candidates", guidance_candidates,
+      "with --align_path: guidance scales that are tried on the validation part at the end");
+    v("steps_candidates", steps_candidates,
+      "with --align_path: numbers of sampling steps that are tried on the validation part at the end");
+    v.Group("Training");
     v("dropout", dropout, "drop-out of the transformer", Range{0, 0.99});
   }
 };

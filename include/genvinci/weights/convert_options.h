@@ -18,15 +18,19 @@ struct ConvertOptions {
   template <typename Visitor>
   void Fields(Visitor& v) {
     v("common", common, "");
+    v.Group("Input");
     v("weights", weights,
-      "safetensors or PyTorch file, index of shards, folder of Hugging Face or diffusers, genvinci run or checkpoint");
+      "safetensors or PyTorch file, index of shards, folder of Hugging Face or diffusers, run or checkpoint of "
+      "genvinci");
+    v.Group("Output");
     v("format", format,
-      "what to write to --output: genvinci (a checkpoint folder), diffusers (a folder with unet/ and vae/), compvis (a "
-      ".ckpt or .safetensors file), huggingface (a folder)",
+      "what to write to --output: a checkpoint folder (genvinci), a folder with unet/ and vae/ (diffusers), a .ckpt or "
+      ".safetensors file (compvis), or a folder (huggingface)",
       Choices{{"genvinci", "diffusers", "compvis", "huggingface"}});
-    v("dtype", dtype, "type of the floating tensors", Choices{{"keep", "fp32", "fp16", "bf16"}});
-    v("model_config", model_config, "config.json to read in place of the one beside the weights");
-    v("ema", ema, "take the UNet's averaged weights (model_ema.) of a checkpoint that holds both");
+    v("dtype", dtype, "type of the floating-point tensors", Choices{{"keep", "fp32", "fp16", "bf16"}});
+    v.Group("Input");
+    v("model_config", model_config, "config.json to use instead of the one beside the weights");
+    v("ema", ema, "load the averaged weights of a UNet (model_ema.) from a checkpoint that holds both");
   }
 };
 
