@@ -342,4 +342,9 @@ void ReadBlocks(const fs::path& path, const std::function<void(std::string_view)
   ForEachBlock(file.get(), path, use);
 }
 
+std::string FolderName(const fs::path& path) {
+  const fs::path whole = fs::absolute(path).lexically_normal();
+  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+}
+
 }  // namespace genvinci

@@ -62,11 +62,6 @@ void WarnOfLateStart(const SamplerOptions& sampling, const NoiseSchedule& schedu
 }
 
 // Runs lie under the name of the dataset's folder.
-std::string FolderName(const fs::path& path) {
-  const fs::path whole = fs::absolute(path).lexically_normal();
-  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
-}
-
 fs::path RunNamed(const GenerateOptions& options) {
   return ResolveRun(FolderName(fs::path(options.dataset)), "ldm", options.checkpoint);
 }

@@ -19,7 +19,6 @@
 #include "genvinci/studies/examples.h"
 #include "genvinci/studies/memorisation.h"
 #include "genvinci/tensor/random.h"
-#include "genvinci/training/feeds/pretrain_data.h"
 #include "genvinci/weights/load_runs.h"
 #include "image_sources.h"
 #include "test_reads.h"

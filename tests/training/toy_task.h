@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/temp_folder.h"
+#include "genvinci/training/engine/run_task.h"
 #include "genvinci/training/engine/trainer.h"
 
 namespace genvinci {
@@ -81,7 +82,7 @@ inline Json TrainToy(ToyTask& task, const fs::path& output, const TrainingOption
   common.output = output.string();
   PretrainOptions all;
   all.training = options;
-  const RunIdentity identity{"pretrain", "mlm", "toy", ToJson(all), {{"dataset_fingerprint", "x"}}};
+  const RunIdentity identity = IdentityOf("pretrain", "mlm", "toy", all, {{"dataset_fingerprint", "x"}});
   TrainingRun run = OpenTrainingRun(identity, common, options, ranks);
   return Trainer(task, run, identity, common, options, ranks).Run();
 }

@@ -88,4 +88,7 @@ class MappedFile {
 // empty name, "." and ".." are escaped too. Injective.
 std::string EscapeFileName(std::string_view name);
 
+// The name of the folder that a path, perhaps with a slash at its end, leads to.
+std::string FolderName(const fs::path& path);
+
 }  // namespace genvinci

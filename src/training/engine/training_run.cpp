@@ -1,7 +1,6 @@
 #include "genvinci/training/engine/training_run.h"
 
 #include <algorithm>
-#include <set>
 #include <system_error>
 
 #include "genvinci/core/error.h"
@@ -11,62 +10,59 @@
 namespace genvinci {
 namespace {
 
-// These decide no number of the training; what the dataset is, its fingerprint says.
-const std::set<std::string> kFree = {"common.output",
-                                     "common.device",
-                                     "common.threads",
-                                     "common.quiet",
-                                     "common.json",
-                                     "training.max_minutes",
-                                     "training.save_steps",
-                                     "training.log_steps",
-                                     "training.resume",
-                                     "dataset",
-                                     "training.keep_last",
-                                     "training.allow_inexact_resume",
-                                     "training.zero",
-                                     "training.ema_device",
-                                     "ranks"};
+// What differs of two sets of options or facts, less what is free to.
+class Differences {
+ public:
+  explicit Differences(const std::set<std::string>& free) : free_(free) {}
 
-void Compare(const std::string& key, const Json& was, const Json& is, std::vector<std::string>& differences) {
-  if (was == is || kFree.count(key)) return;
-  if (!was.is_object() || !is.is_object()) {
-    differences.push_back(fmt::format("{} was {}, is {}", key, DumpJson(was), DumpJson(is)));
-    return;
+  void Compare(const std::string& key, const Json& was, const Json& is) {
+    if (was == is || free_.contains(key)) return;
+    if (!was.is_object() || !is.is_object()) {
+      found_.push_back(fmt::format("{} was {}, is {}", key, DumpJson(was), DumpJson(is)));
+      return;
+    }
+    const std::string start = key.empty() ? "" : key + ".";
+    for (const auto& [name, value] : was.items()) Compare(start + name, value, is.value(name, Json()));
+    for (const auto& [name, value] : is.items()) {
+      if (!was.contains(name)) Compare(start + name, Json(), value);
+    }
   }
-  const std::string start = key.empty() ? "" : key + ".";
-  for (const auto& [name, value] : was.items()) Compare(start + name, value, is.value(name, Json()), differences);
-  for (const auto& [name, value] : is.items()) {
-    if (!was.contains(name)) Compare(start + name, Json(), value, differences);
-  }
-}
+
+  bool empty() const { return found_.empty(); }
+  std::string Text() const { return JoinText(found_, "; "); }
+
+ private:
+  const std::set<std::string>& free_;
+  std::vector<std::string> found_;
+};
 
 // Whether all is the same. What is not, is refused, or warned of where that was asked for.
 bool IsSame(const RunIdentity& identity, const Checkpoint& checkpoint, const TrainingOptions& training,
             const RankGroup& ranks) {
   const Json state = checkpoint.RequireKind(identity.kind);
-  std::vector<std::string> differences;
-  Compare("", state.value("options", Json::object()), identity.options, differences);
-  Compare("", state.value("facts", Json::object()), identity.facts, differences);
-  Compare("number of ranks", state.value("world", Json(1)), Json(ranks.world()), differences);
+  Differences differences(identity.free_options);
+  differences.Compare("", state.value("options", Json::object()), identity.options);
+  differences.Compare("", state.value("facts", Json::object()), identity.facts);
+  differences.Compare("number of ranks", state.value("world", Json(1)), Json(ranks.world()));
   if (differences.empty()) return true;
-  const std::string text = JoinText(differences, "; ");
+  const std::string text = differences.Text();
   if (!training.allow_inexact_resume)
     throw ConfigError("RESUME_OPTIONS",
-                      "{}: cannot go on exactly: {}: give those of the run, start a new one, or --allow_inexact_resume",
+                      "{}: cannot continue with the same numbers: {}: give the options of the run, start a new one, or "
+                      "--allow_inexact_resume",
                       checkpoint.path().string(), text);
-  Warn("{}: going on otherwise than it was begun: {}", checkpoint.path().string(), text);
+  Warn("{}: continuing under other conditions than it began with: {}", checkpoint.path().string(), text);
   return false;
 }
 
 // As the main rank has it.
 void RequireSame(const RunIdentity& identity, const Json& chosen, const RankGroup& ranks) {
-  std::vector<std::string> differences;
-  Compare("", chosen.at("options"), identity.options, differences);
-  Compare("", chosen.at("facts"), identity.facts, differences);
+  Differences differences(identity.free_options);
+  differences.Compare("", chosen.at("options"), identity.options);
+  differences.Compare("", chosen.at("facts"), identity.facts);
   if (differences.empty()) return;
   throw ConfigError("RANKS_DIFFER", "rank {}: differs from the main rank: {}: start all ranks alike, on the same files",
-                    ranks.rank(), JoinText(differences, "; "));
+                    ranks.rank(), differences.Text());
 }
 
 bool HasCheckpoints(const fs::path& run) {
@@ -74,17 +70,15 @@ bool HasCheckpoints(const fs::path& run) {
   return fs::exists(run / "checkpoints" / "latest", error);
 }
 
-// By the last step's own word; whether its files are whole is seen when it is opened.
-bool IsUnfinished(const fs::path& run) {
+// As the state of the latest checkpoint says, without verifying its files, which happens when it is opened.
+bool IsUnfinished(const fs::path& run, const RunIdentity& identity) {
   const auto step = PointedStep(run, "latest");
   const fs::path path = run / "checkpoints" / fmt::format("step-{}", step.value_or(-1)) / "state.json";
   std::error_code error;
   if (!fs::exists(path, error)) return true;
   const Json state = ReadJson(path);
   if (!state.value("finished", false)) return true;
-  // One that was stopped while it chose its sampling has that left to do.
-  const Json options = state.value("options", Json::object());
-  return !options.value("align_path", std::string()).empty() && !fs::exists(run / "sampling.json", error);
+  return identity.is_complete && !identity.is_complete(run, state.value("options", Json::object()));
 }
 
 // The newest name last.
@@ -116,11 +110,12 @@ std::optional<fs::path> RunToResume(const RunIdentity& identity, const CommonOpt
   } else {
     const std::vector<fs::path> runs = RunsOf(identity.dataset, identity.kind);
     const auto found = std::find_if(runs.rbegin(), runs.rend(), [&](const fs::path& run) {
-      return (!of_this_job || IsOfThisJob(run)) && IsUnfinished(run);
+      return (!of_this_job || IsOfThisJob(run)) && IsUnfinished(run, identity);
     });
     if (found != runs.rend()) return *found;
   }
-  Log("--resume auto: no unfinished run of kind {} for {}: starting a new one", identity.kind, identity.dataset);
+  Log("--resume auto: there is no unfinished run of kind {} for {}: starting a new one", identity.kind,
+      identity.dataset);
   return std::nullopt;
 }
 

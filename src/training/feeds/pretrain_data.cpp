@@ -104,11 +104,6 @@ void RequireFrame(const fs::path& source, const Vocabulary& vocabulary, const Li
                     source.string(), vocabulary.name());
 }
 
-std::string FolderName(const fs::path& path) {
-  const fs::path whole = fs::absolute(path).lexically_normal();
-  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
-}
-
 PretrainData LoadPretrainData(const PretrainOptions& options) {
   PretrainData data = Load(options);
   if (data.train.empty())

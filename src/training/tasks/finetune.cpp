@@ -8,11 +8,10 @@
 #include "genvinci/data/patch_store.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
-#include "genvinci/training/engine/trainer.h"
+#include "genvinci/training/engine/run_task.h"
 #include "genvinci/training/feeds/condition_feed.h"
 #include "genvinci/training/feeds/image_data.h"
 #include "genvinci/training/feeds/latent_store.h"
-#include "genvinci/training/feeds/pretrain_data.h"
 #include "genvinci/training/tasks/finetune_loss.h"
 #include "genvinci/training/tasks/image_grid.h"
 #include "genvinci/training/tasks/tasks.h"
@@ -209,6 +208,12 @@ class FinetuneTask : public TrainingTask {
   std::optional<ValStudy> study_;
 };
 
+// A run that was stopped while it chose its sampling still has that to do.
+bool IsComplete(const fs::path& run, const Json& options) {
+  std::error_code error;
+  return options.value("align_path", std::string()).empty() || fs::exists(run / "sampling.json", error);
+}
+
 }  // namespace
 
 Json Finetune(const FinetuneOptions& options) {
@@ -219,12 +224,16 @@ Json Finetune(const FinetuneOptions& options) {
     const Json facts = {{"dataset_fingerprint", dataset.fingerprint()},
                         {"vocabulary_fingerprint", start.vocabulary.fingerprint()},
                         {"sources", start.sources}};
-    const RunIdentity identity{"finetune", "ldm", FolderName(dataset.path()), ToJson(options), facts};
-    TrainingRun run = OpenTrainingRun(identity, options.common, options.training, ranks);
-    FinetuneTask task(options, dataset, std::move(start), std::move(data), run.folder.path(), ranks);
-    const Json result = Trainer(task, run, identity, options.common, options.training, ranks).Run();
-    if (result.at("finished").get<bool>()) task.ChooseSampling();
-    return result;
+    TrainingPlan plan{IdentityOf("finetune", "ldm", FolderName(dataset.path()), options, facts), options.common,
+                      options.training, nullptr};
+    plan.identity.is_complete = IsComplete;
+    plan.make_task = [&](const fs::path& run) {
+      return std::make_unique<FinetuneTask>(options, dataset, std::move(start), std::move(data), run, ranks);
+    };
+    plan.finish = [](TrainingTask& task, const fs::path&, Json& result) {
+      if (result.at("finished").get<bool>()) static_cast<FinetuneTask&>(task).ChooseSampling();
+    };
+    return RunTask(plan, ranks);
   });
 }
 

@@ -3,7 +3,6 @@
 #include "genvinci/core/error.h"
 #include "genvinci/tensor/random.h"
 #include "genvinci/training/feeds/gene_start.h"
-#include "genvinci/training/feeds/pretrain_data.h"
 #include "genvinci/training/feeds/semantic_target.h"
 #include "genvinci/weights/load.h"
 #include "genvinci/weights/load_runs.h"

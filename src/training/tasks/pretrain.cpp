@@ -7,7 +7,7 @@
 #include "genvinci/models/gene_transformer.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
-#include "genvinci/training/engine/trainer.h"
+#include "genvinci/training/engine/run_task.h"
 #include "genvinci/training/feeds/masking.h"
 #include "genvinci/training/feeds/pretrain_data.h"
 #include "genvinci/training/tasks/frequency_baseline.h"
@@ -169,17 +169,19 @@ Json Pretrain(const PretrainOptions& options) {
   return WithRanks(options.ranks, options.common, [&](RankGroup& ranks) {
     std::optional<PretrainData> data;
     ranks.MainFirst([&] { data = LoadPretrainData(options); });
-    const RunIdentity identity{"pretrain", "mlm", data->name, ToJson(options), data->facts};
-    TrainingRun run = OpenTrainingRun(identity, options.common, options.training, ranks);
-    at::manual_seed(StreamKey(options.common.seed, "init"));
-    PretrainTask task(options, *data, ranks);
-    Json result = Trainer(task, run, identity, options.common, options.training, ranks).Run();
-    if (data->test.empty()) return result;
-    const fs::path& folder = run.folder.path();
-    result["test"] = task.Test(folder);
-    if (ranks.is_main()) WriteJson(folder / "test.json", result["test"]);
-    Log("test part, by the best checkpoint: {}", result["test"].dump());
-    return result;
+    TrainingPlan plan{IdentityOf("pretrain", "mlm", data->name, options, data->facts), options.common, options.training,
+                      nullptr};
+    plan.make_task = [&](const fs::path&) {
+      at::manual_seed(StreamKey(options.common.seed, "init"));
+      return std::make_unique<PretrainTask>(options, *data, ranks);
+    };
+    plan.finish = [&](TrainingTask& task, const fs::path& run, Json& result) {
+      if (data->test.empty()) return;
+      result["test"] = static_cast<PretrainTask&>(task).Test(run);
+      if (ranks.is_main()) WriteJson(run / "test.json", result["test"]);
+      Log("test part, by the best checkpoint: {}", result["test"].dump());
+    };
+    return RunTask(plan, ranks);
   });
 }
 

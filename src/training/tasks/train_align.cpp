@@ -8,10 +8,9 @@
 #include "genvinci/models/aligner.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
-#include "genvinci/training/engine/trainer.h"
+#include "genvinci/training/engine/run_task.h"
 #include "genvinci/training/feeds/gene_start.h"
 #include "genvinci/training/feeds/image_data.h"
-#include "genvinci/training/feeds/pretrain_data.h"
 #include "genvinci/training/feeds/profile_store.h"
 #include "genvinci/training/tasks/tasks.h"
 
@@ -153,10 +152,12 @@ Json TrainAligner(const AlignOptions& options) {
   const Json facts = {{"dataset_fingerprint", dataset.fingerprint()},
                       {"vocabulary_fingerprint", start.vocabulary.fingerprint()},
                       {"sources", start.sources}};
-  const RunIdentity identity{"align", "align", FolderName(dataset.path()), ToJson(options), facts};
-  TrainingRun run = OpenTrainingRun(identity, options.common, options.training, alone);
-  AlignTask task(options, dataset, std::move(start), std::move(data));
-  return Trainer(task, run, identity, options.common, options.training, alone).Run();
+  TrainingPlan plan{IdentityOf("align", "align", FolderName(dataset.path()), options, facts), options.common,
+                    options.training, nullptr};
+  plan.make_task = [&](const fs::path&) {
+    return std::make_unique<AlignTask>(options, dataset, std::move(start), std::move(data));
+  };
+  return RunTask(plan, alone);
 }
 
 }  // namespace genvinci

@@ -9,9 +9,8 @@
 #include "genvinci/nn/memory_format.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
-#include "genvinci/training/engine/trainer.h"
+#include "genvinci/training/engine/run_task.h"
 #include "genvinci/training/feeds/image_data.h"
-#include "genvinci/training/feeds/pretrain_data.h"
 #include "genvinci/training/tasks/image_grid.h"
 #include "genvinci/training/tasks/tasks.h"
 
@@ -179,10 +178,12 @@ Json TrainAutoencoder(const AutoencoderOptions& options) {
     ImageData data = LoadImageData(dataset, options.img_size, /*val_limit=*/0);
     ConfigFor(options, dataset, data.img_size);  // what is refused leaves no run folder
     const Json facts = {{"dataset_fingerprint", dataset.fingerprint()}};
-    const RunIdentity identity{"autoencoder", "autoencoder", FolderName(dataset.path()), ToJson(options), facts};
-    TrainingRun run = OpenTrainingRun(identity, options.common, options.training, ranks);
-    AutoencoderTask task(options, dataset, std::move(data), run.folder.path(), ranks);
-    return Trainer(task, run, identity, options.common, options.training, ranks).Run();
+    TrainingPlan plan{IdentityOf("autoencoder", "autoencoder", FolderName(dataset.path()), options, facts),
+                      options.common, options.training, nullptr};
+    plan.make_task = [&](const fs::path& run) {
+      return std::make_unique<AutoencoderTask>(options, dataset, std::move(data), run, ranks);
+    };
+    return RunTask(plan, ranks);
   });
 }
 

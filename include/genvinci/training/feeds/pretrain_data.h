@@ -27,7 +27,4 @@ PretrainData LoadPretrainData(const PretrainOptions& options);
 // <cls> and end with <eos>, tokens 2 and 3, which are genes in V1.
 void RequireFrame(const fs::path& source, const Vocabulary& vocabulary, const std::vector<std::vector<int32_t>>& lists);
 
-// The folder's own name, as runs are filed under.
-std::string FolderName(const fs::path& path);
-
 }  // namespace genvinci

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "genvinci/training/engine/training_run.h"
+#include "genvinci/training/engine/training_task.h"
+
+namespace genvinci {
+
+// All that it takes to train a task.
+struct TrainingPlan {
+  RunIdentity identity;
+  CommonOptions common;
+  TrainingOptions training;
+  std::function<std::unique_ptr<TrainingTask>(const fs::path& run)> make_task;  // run: its folder
+  // After training, on every rank; result["finished"] says whether it came to its end. May add to the result.
+  std::function<void(TrainingTask& task, const fs::path& run, Json& result)> finish = nullptr;
+};
+
+// The identity of a run of a command that makes runs of `kind`.
+template <typename Options>
+RunIdentity IdentityOf(const std::string& command, const std::string& kind, const std::string& dataset,
+                       const Options& options, Json facts) {
+  return {command, kind, dataset, ToJson(options), std::move(facts), FieldsThatDecideNoNumber<Options>()};
+}
+
+// Opens the run (a new one, or the one to resume), trains and returns the Trainer's result.
+Json RunTask(const TrainingPlan& plan, RankGroup& ranks);
+
+}  // namespace genvinci
