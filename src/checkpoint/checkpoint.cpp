@@ -1,6 +1,7 @@
 #include "genvinci/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <iterator>
 #include <system_error>
 #include <vector>
 
@@ -55,6 +56,8 @@ void RemoveFolder(const fs::path& path) {
   if (error) Log("{}: could not be removed: {}", path.string(), error.message());
 }
 
+fs::path WithoutSlash(const fs::path& path) { return path.has_filename() ? path : path.parent_path(); }
+
 std::string SelfSum(const Json& files) { return Sha256(DumpJson(files)); }
 
 // The manifest's files, each verified.
@@ -101,6 +104,14 @@ std::vector<fs::path> Candidates(const fs::path& run, const std::string& which) 
 }
 
 }  // namespace
+
+fs::path RunOf(const fs::path& checkpoint) {
+  fs::path path = WithoutSlash(checkpoint);
+  // A relative path may be too short to name the run.
+  if (std::distance(path.begin(), path.end()) < 3) path = fs::absolute(path);
+  const fs::path parent = path.parent_path();
+  return parent.filename() == "checkpoints" ? parent.parent_path() : parent;
+}
 
 std::optional<int64_t> PointedStep(const fs::path& run, const std::string& pointer) {
   std::error_code error;
@@ -163,7 +174,8 @@ void CheckpointWriter::Commit(bool best, int64_t keep) {
   }
 }
 
-Checkpoint Checkpoint::Open(const fs::path& path, const std::string& which) {
+Checkpoint Checkpoint::Open(const fs::path& given, const std::string& which) {
+  const fs::path path = WithoutSlash(given);
   Checkpoint checkpoint;
   std::error_code error;
   const bool is_checkpoint = fs::exists(path / kManifest, error) || StepOf(path.filename().string()).has_value();

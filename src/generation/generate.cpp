@@ -5,6 +5,7 @@
 #include "genvinci/diffusion/sampler.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/weights/foreign_pipeline.h"
+#include "genvinci/weights/open_pipeline.h"
 #include "genvinci/weights/weight_source.h"
 #include "job.h"
 
@@ -26,14 +27,6 @@ void CheckOptions(const GenerateOptions& options, size_t splits) {
   if (!options.noise.empty() && splits > 1) {
     throw UsageError("FLAGS_CONFLICT", "--noise: its file fits one part: choose --train, --val or --test");
   }
-}
-
-// A checkpoint lies in <run>/checkpoints/step-<n>; beside a weight file of someone else's is a good place too.
-fs::path RunOf(const fs::path& checkpoint) {
-  std::error_code error;
-  if (fs::is_regular_file(checkpoint, error)) return fs::absolute(checkpoint).parent_path();
-  const fs::path parent = checkpoint.parent_path();
-  return parent.filename() == "checkpoints" ? parent.parent_path() : parent;
 }
 
 fs::path FreeName(const fs::path& wanted) {
@@ -62,8 +55,8 @@ void WarnOfLateStart(const SamplerOptions& sampling, const NoiseSchedule& schedu
 }
 
 // Runs lie under the name of the dataset's folder.
-fs::path RunNamed(const GenerateOptions& options) {
-  return ResolveRun(FolderName(fs::path(options.dataset)), "ldm", options.checkpoint);
+fs::path PipelineNamed(const GenerateOptions& options) {
+  return FindPipeline(FolderName(fs::path(options.dataset)), options.checkpoint);
 }
 
 std::shared_ptr<SampleRanker> OpenRanker(const GenerateOptions& options, const Dataset& dataset,
@@ -78,7 +71,7 @@ std::shared_ptr<SampleRanker> OpenRanker(const GenerateOptions& options, const D
   return std::make_shared<SampleRanker>(LoadAligner(*path, device), dataset);
 }
 
-// As in training, but for what is given.
+// The files that the model was trained with, but for those that the options name.
 ConditionSources SourcesOf(const GenerateOptions& options, const Json& state) {
   const Json sources = state.value("sources", Json::object());
   ConditionSources found = ConditionSources::FromJson(sources.value("conditions", Json::object()));
@@ -90,9 +83,7 @@ ConditionSources SourcesOf(const GenerateOptions& options, const Json& state) {
 GenerationJob Open(const GenerateOptions& options, RankGroup& ranks) {
   const Dataset dataset = Dataset::Open(options.dataset);
   const torch::Device& device = ranks.device();
-  LoadedPipeline loaded = WeightSource::IsForeign(options.checkpoint)
-                              ? OpenForeignPipeline(options.checkpoint, options.img_size, device)
-                              : LoadPipeline(RunNamed(options), device);
+  LoadedPipeline loaded = OpenPipeline(PipelineNamed(options), options.img_size, device);
   const PipelineConfig& config = loaded.pipeline->config();
   if (dataset.has_images() && dataset.info().channels.size() != config.channels.size()) {
     throw DataError("GENERATE_CHANNELS",
@@ -154,7 +145,7 @@ std::vector<int64_t> GenerationJob::ObservationsOf(Split split) const {
 
 SamplerOptions SamplingOf(const GenerateOptions& options) {
   if (WeightSource::IsForeign(options.checkpoint)) return ReferenceSampling();
-  const Checkpoint checkpoint = Checkpoint::Open(RunNamed(options));
+  const Checkpoint checkpoint = Checkpoint::Open(PipelineNamed(options));
   const Json state = checkpoint.RequireKind("ldm");
   SamplerOptions sampling;
   // What was chosen on val, once the run was finished.

@@ -19,7 +19,7 @@
 #include "genvinci/studies/examples.h"
 #include "genvinci/studies/memorisation.h"
 #include "genvinci/tensor/random.h"
-#include "genvinci/weights/load_runs.h"
+#include "genvinci/weights/open_pipeline.h"
 #include "image_sources.h"
 #include "test_reads.h"
 
@@ -61,7 +61,7 @@ class Evaluation {
         dataset_(Dataset::Open(options.dataset.empty() ? generated_.dataset : options.dataset)),
         rows_(generated_.RowsIn(dataset_)),
         share_(ranks.ShareOf(generated_.n)),
-        loaded_(LoadPipeline(generated_.checkpoint, ranks.device())),
+        loaded_(OpenPipeline(generated_.checkpoint, generated_.img_size, ranks.device())),
         resampler_(GroupsOf(dataset_, rows_), options.bootstraps, options.common.seed) {
     if (generated_.img_size < kSmallestSide) {
       throw DataError("EVALUATE_SIZE", "{}: images of {} px, SSIM needs {}: generate larger ones",

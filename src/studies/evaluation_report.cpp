@@ -2,6 +2,7 @@
 
 #include "evaluation_page.h"
 #include "evaluation_text.h"
+#include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/version.h"
 #include "genvinci/generation/output_images.h"
@@ -36,7 +37,7 @@ void WriteEvaluation(const EvaluationReport& report, const fs::path& folder) {
     WritePng(folder / "extremes.png", DrawGrid(GridOf(report.extremes, report.generated.channels)), text);
   WriteFileAtomic(folder / "evaluation.md", EvaluationMarkdown(report.json));
   WriteJson(folder / "evaluation.json", report.json);
-  const fs::path run = report.generated.checkpoint.parent_path().parent_path();
+  const fs::path run = RunOf(report.generated.checkpoint);
   WriteFileAtomic(folder / "report.html", RenderPage(EvaluationPage(report.json, folder, run)));
   for (const TextTable& table : EvaluationTables(report.json)) Log("{}\n{}", table.title, MarkdownTable(table));
 }

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <chrono>
 
+#include "genvinci/checkpoint/checkpoint.h"
 #include "genvinci/core/json.h"
 #include "genvinci/core/run_folder.h"
 
 namespace genvinci {
 
 int64_t CountTestRead(const fs::path& checkpoint) {
-  const fs::path path = checkpoint.parent_path().parent_path() / "test_reads.jsonl";
+  const fs::path path = RunOf(checkpoint) / "test_reads.jsonl";
   const auto seconds =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
   AppendToFile(path, DumpJson({{"seconds_since_1970", seconds.count()},

@@ -4,9 +4,8 @@
 
 namespace genvinci {
 
-// Adds a line to <run>/test_reads.jsonl of the run that the checkpoint (<run>/checkpoints/step-<n>) is of, and returns
-// how often its test part has been scored so far, this time included. A run that cannot be written is an IoError: a
-// count that can be lost says nothing.
+// Adds a line to test_reads.jsonl in RunOf(checkpoint), and returns how often the run has been scored on its test part
+// so far, this time included. IoError where it cannot be written: a count that can be lost says nothing.
 int64_t CountTestRead(const fs::path& checkpoint);
 
 }  // namespace genvinci

@@ -43,6 +43,19 @@ TEST(Checkpoint, CommitsAndOpensBestAndLatest) {
   CatchError("CKPT_KIND", [&] { latest.RequireKind("ldm"); });
 }
 
+TEST(Checkpoint, KnowsItsStepAndItsRun) {
+  const TempFolder run;
+  Commit(run.path(), 10, /*best=*/true);
+  const Checkpoint checkpoint = Checkpoint::Open(run.path() / "checkpoints" / "step-10" / "");
+  EXPECT_EQ(checkpoint.step(), 10);
+  EXPECT_EQ(RunOf(checkpoint.path()), run.path());
+  EXPECT_EQ(RunOf("runs/a/checkpoints/step-10/"), "runs/a");
+  EXPECT_EQ(RunOf("a/checkpoints/step-10"), "a");
+  EXPECT_EQ(RunOf("checkpoints/step-10"), fs::current_path());
+  EXPECT_EQ(RunOf("/models/theirs/checkpoint_100.pth"), "/models/theirs");
+  EXPECT_EQ(RunOf("checkpoint_100.pth"), fs::current_path());
+}
+
 TEST(Checkpoint, KeepsTheLastOnesAndTheBest) {
   const TempFolder run;
   for (int64_t step = 1; step <= 12; ++step) Commit(run.path(), step, /*best=*/step == 3);

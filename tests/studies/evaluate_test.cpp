@@ -6,6 +6,7 @@
 #include "core/temp_folder.h"
 #include "genvinci/generation/generate.h"
 #include "genvinci/io/image.h"
+#include "testing/foreign_checkpoint.h"
 #include "testing/tiny_dataset.h"
 #include "testing/tiny_run.h"
 
@@ -35,14 +36,15 @@ class EvaluateTest : public testing::Test {
     options_.bootstraps = 200;
   }
 
-  void Generate_(int64_t samples, int64_t limit, bool unconditional = false) {
+  void Generate_(int64_t samples, int64_t limit, bool unconditional = false, const fs::path& checkpoint = "") {
     fs::remove_all(out_);
     GenerateOptions generate;
     generate.unconditional = unconditional;
     generate.common.device = "cpu";
     generate.common.output = out_.string();
     generate.dataset = (folder_ / "tiny").string();
-    generate.checkpoint = (folder_ / "run").string();
+    generate.checkpoint = (checkpoint.empty() ? folder_ / "run" : checkpoint).string();
+    generate.img_size = 16;  // a run knows its own
     generate.num_samples = samples;
     generate.sampling.steps = 2;
     generate.limit = limit;
@@ -104,6 +106,20 @@ TEST_F(EvaluateTest, PerfectImagesBeatShuffledOnes) {
   // No observation meets its own image.
   EXPECT_GT(result["metrics"]["mse"]["shuffled"].get<double>(), 0);
   EXPECT_FALSE(result["undefined"]["psnr"].contains("shuffled"));
+}
+
+TEST_F(EvaluateTest, ScoresImagesOfAForeignCheckpoint) {
+  fs::create_directories(folder_ / "theirs");
+  const fs::path file = WriteForeignCheckpoint(folder_ / "theirs/checkpoint_100.safetensors", MakeForeignPipeline());
+  Generate_(1, 0, /*unconditional=*/false, file);
+  const Json result = Evaluate(options_);
+  EXPECT_EQ(result["checkpoint"], file.string());
+  double expected = 0;
+  for (int i = 0; i < 4; ++i) expected += Mse(Load(i, 1), Load(i, 0)) / 4;
+  EXPECT_NEAR(result["metrics"]["mse"]["generated"].get<double>(), expected, 1e-9);
+  EXPECT_TRUE(result["metrics"]["mse"]["reconstructed"].is_number());
+  EXPECT_EQ(result["test_reads"], 1);
+  EXPECT_TRUE(fs::exists(folder_ / "theirs/test_reads.jsonl"));
 }
 
 TEST_F(EvaluateTest, WritesTableAndPicture) {

@@ -67,6 +67,10 @@ class Checkpoint {
   genvinci::Json files_;
 };
 
+// The folder that belongs to a model, for what is written about it: <run> of <run>/checkpoints/step-<n>, the folder that
+// holds any other checkpoint folder or weight file.
+fs::path RunOf(const fs::path& checkpoint);
+
 // The step that a pointer of the run ("best", "latest") names; nothing when there is none.
 std::optional<int64_t> PointedStep(const fs::path& run, const std::string& pointer);
 // Writes the pointer; a resumed run does so where a crash kept it from following.
