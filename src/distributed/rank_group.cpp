@@ -82,7 +82,7 @@ RankGroup::RankGroup(const RankEnvironment& environment, const RankOptions& opti
   if (environment.world == 1 && environment.status_descriptor < 0) return;
   parts_.reset(new Parts{{}, {}, {}, {}, {}, RankStatus::Open(environment.status_descriptor)});
   parts_->lasting_store = OpenStore(environment, options);
-  parts_->store = StartsOwn(parts_->lasting_store, environment);
+  parts_->store = StoreOfThisStart(parts_->lasting_store, environment);
   // torchrun's agent keeps its store from one start to the next.
   if (is_main() && environment.restart > 0 && environment.run.empty() && parts_->lasting_store->check({kRunKey}))
     environment_.run = parts_->lasting_store->get_to_str(kRunKey);

@@ -98,7 +98,7 @@ c10::intrusive_ptr<c10d::Store> OpenStore(const RankEnvironment& env, const Rank
   }
 }
 
-c10::intrusive_ptr<c10d::Store> StartsOwn(const c10::intrusive_ptr<c10d::Store>& store, const RankEnvironment& env) {
+c10::intrusive_ptr<c10d::Store> StoreOfThisStart(const c10::intrusive_ptr<c10d::Store>& store, const RankEnvironment& env) {
   return c10::make_intrusive<c10d::PrefixStore>(fmt::format("genvinci/{}", env.restart), store);
 }
 

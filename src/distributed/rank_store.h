@@ -14,7 +14,7 @@ std::string StoreName(const RankEnvironment& environment);  // "host:port"
 std::chrono::milliseconds Milliseconds(double seconds);
 
 // The same store under a prefix of this start of the ranks.
-c10::intrusive_ptr<c10d::Store> StartsOwn(const c10::intrusive_ptr<c10d::Store>& store,
+c10::intrusive_ptr<c10d::Store> StoreOfThisStart(const c10::intrusive_ptr<c10d::Store>& store,
                                           const RankEnvironment& environment);
 // RankError RANK_STORE where this rank cannot serve it, RANK_MISSING where it is not served within init_timeout.
 c10::intrusive_ptr<c10d::Store> OpenStore(const RankEnvironment& environment, const RankOptions& options);

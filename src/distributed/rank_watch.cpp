@@ -15,13 +15,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr auto kPeriod = milliseconds(250);
-// A machine that is short of processors may keep a thread waiting for a moment.
-constexpr auto kSilence = seconds(3);
-constexpr auto kGrace = seconds(2);
-constexpr std::string_view kStuck = "stuck ", kFailed = "failed ", kStopped = "stopped ";
+constexpr auto kPeriod = RankJudge::kPeriod;
 constexpr const char* kVerdictKey = "verdict";
-constexpr const char* kGoOn = "go on with --resume auto";
 
 std::string BeatKey(int rank) { return fmt::format("beat/{}", rank); }
 
@@ -42,21 +37,9 @@ bool HasEnded(int pid) {
 }  // namespace
 
 RankWatch::RankWatch(c10::intrusive_ptr<c10d::Store> store, RankWatchOptions options)
-    : store_(std::move(store)),
-      options_(std::move(options)),
-      peers_(static_cast<size_t>(options_.world)),
-      clock_(kPeriod) {
-  for (int rank = 0; rank < options_.world; ++rank) {
-    Peer& peer = peers_[static_cast<size_t>(rank)];
-    std::istringstream who(store_->get_to_str(fmt::format("who/{}", rank)));
-    who >> peer.host >> peer.pid >> peer.place;
-    if (rank != options_.rank && (options_.rank == 0 || rank == 0)) watched_.push_back(rank);
-  }
-  for (int rank = 1; rank < options_.world && !IsHere(peers_[0]); ++rank) {
-    if (rank != options_.rank && IsHere(peers_[static_cast<size_t>(rank)])) neighbours_.push_back(rank);
-  }
+    : store_(std::move(store)), options_(std::move(options)), clock_(kPeriod), judge_(MakeJudge()) {
   if (options_.rank == 0) store_->set(kVerdictKey, std::string());
-  Beat();
+  SendBeat();
   for (const int rank : watched_) keys_.push_back(BeatKey(rank));
   keys_.push_back(kVerdictKey);
   try {
@@ -69,15 +52,36 @@ RankWatch::RankWatch(c10::intrusive_ptr<c10d::Store> store, RankWatchOptions opt
   guard_ = std::thread([this] { Guard(); });
 }
 
+RankJudge RankWatch::MakeJudge() {
+  std::vector<RankJudge::Peer> peers(static_cast<size_t>(options_.world));
+  std::vector<std::string> places(peers.size());  // host, boot and process namespace
+  for (size_t rank = 0; rank < peers.size(); ++rank) {
+    std::istringstream who(store_->get_to_str(fmt::format("who/{}", rank)));
+    who >> peers[rank].host >> peers[rank].pid >> places[rank];
+  }
+  const auto is_here = [&](int rank) {
+    return places[static_cast<size_t>(rank)] == places[static_cast<size_t>(options_.rank)];
+  };
+  for (int rank = 0; rank < options_.world; ++rank) {
+    peers[static_cast<size_t>(rank)].is_here = is_here(rank);
+    if (rank == options_.rank) continue;
+    if (options_.rank == 0 || rank == 0)
+      watched_.push_back(rank);
+    else if (is_here(rank) && !is_here(0))
+      neighbours_.push_back(rank);
+  }
+  return {{options_.rank, watched_, options_.rank_timeout}, std::move(peers)};
+}
+
 void RankWatch::Leave(std::unique_ptr<RankWatch> watch) {
   bool has_finished = false;
   {
     std::unique_lock lock(watch->mutex_);
     watch->leaving_ = true;
-    const std::string& state = watch->state_;
-    if (!state.starts_with(kFailed) && !state.starts_with(kStopped)) watch->state_ = "done";
+    Beat::State& state = watch->said_.state;
+    if (state != Beat::State::kFailed && state != Beat::State::kStopped) state = Beat::State::kDone;
     watch->wake_.notify_all();
-    has_finished = watch->wake_.wait_for(lock, kGrace, [&] { return watch->has_finished_; });
+    has_finished = watch->wake_.wait_for(lock, RankJudge::kGrace, [&] { return watch->has_finished_; });
   }
   watch->guard_.join();
   if (has_finished) return;
@@ -94,22 +98,20 @@ void RankWatch::Check() {
 }
 
 void RankWatch::Blame(const std::string& what) {
-  Say(std::string(kStuck) + what);
-  for (const auto end = Clock::now() + kSilence + kGrace; Clock::now() < end;) {
+  Say(Beat::State::kStuck, 0, what);
+  for (const auto end = Clock::now() + RankJudge::kSilence + RankJudge::kGrace; Clock::now() < end;) {
     Check();
     std::this_thread::sleep_for(milliseconds(50));
   }
   Throw({"RANK_HUNG", fmt::format("rank {}: {}: {}", options_.rank, what, kGoOn)});
 }
 
-void RankWatch::SayFailed(const std::string& line) { Say(std::string(kFailed) + line); }
-
-void RankWatch::SayStopped(int signal) { Say(fmt::format("{}{}", kStopped, signal)); }
-
-void RankWatch::Say(const std::string& state) {
+void RankWatch::Say(Beat::State state, int signal, const std::string& text) {
   {
     const std::lock_guard lock(mutex_);
-    state_ = state;
+    said_.state = state;
+    said_.signal = signal;
+    said_.text = FirstLine(text);
   }
   wake_.notify_all();
 }
@@ -124,7 +126,7 @@ void RankWatch::Loop() {
         leaving = leaving_;
       }
       clock_.Tick();
-      Beat();
+      SendBeat();
       if (!leaving && !Known()) ReadPeers();
       const std::lock_guard lock(mutex_);
       ++rounds_;
@@ -132,7 +134,7 @@ void RankWatch::Loop() {
   } catch (const std::exception& error) {
     if (options_.store_is_rank0 && options_.rank != 0) {
       Settle({"RANK_DEAD",
-              fmt::format("{} has died, and with it the store at {}: {}", Name(0), options_.store_name, kGoOn)});
+              fmt::format("{} has died, and with it the store at {}: {}", judge_.Name(0), options_.store_name, kGoOn)});
     } else {
       Settle({"RANK_STORE", fmt::format("the store at {} is gone: {}", options_.store_name, kGoOn)});
     }
@@ -153,8 +155,8 @@ void RankWatch::Guard() {
       clock.Tick();
       if (std::exchange(round, rounds_) != rounds_) answered = clock.now();
       if (!verdict_ && !has_finished_ && clock.now() - answered > options_.rank_timeout) {
-        const std::string who =
-            options_.store_is_rank0 ? Name(0) + ", which serves the store," : "the store at " + options_.store_name;
+        const std::string who = options_.store_is_rank0 ? judge_.Name(0) + ", which serves the store,"
+                                                        : "the store at " + options_.store_name;
         verdict_ = {options_.store_is_rank0 ? "RANK_HUNG" : "RANK_STORE",
                     fmt::format("{} has not answered for {:.0f} s: {}", who, options_.rank_timeout.count(), kGoOn)};
       }
@@ -165,88 +167,45 @@ void RankWatch::Guard() {
   }
 }
 
-void RankWatch::Beat() {
-  std::string state;
-  {
-    const std::lock_guard lock(mutex_);
-    state = state_;
-  }
-  store_->set(BeatKey(options_.rank),
-              fmt::format("{} {} {} {} {}", ++beats_, step_.load(), collectives_.load(), lost_, state));
+Beat RankWatch::OwnBeat() {
+  const std::lock_guard lock(mutex_);
+  Beat beat = said_;
+  beat.number = beats_;
+  beat.step = step_;
+  beat.collectives = collectives_;
+  beat.lost = lost_;
+  return beat;
+}
+
+void RankWatch::SendBeat() {
+  ++beats_;
+  store_->set(BeatKey(options_.rank), OwnBeat().Encode());
 }
 
 void RankWatch::ReadPeers() {
   const std::vector<std::vector<uint8_t>> values = store_->multiGet(keys_);
-  Peer& self = peers_[static_cast<size_t>(options_.rank)];
-  self.step = step_;
-  SetCollectives(self, collectives_);
-  for (size_t i = 0; i < watched_.size(); ++i) ReadPeer(watched_[i], TextOf(values[i]));
-  const std::string told = TextOf(values.back());
-  if (!told.empty()) {
-    std::istringstream parts(told);
-    Verdict verdict;
-    parts >> verdict.name >> verdict.signal >> std::ws;
-    std::getline(parts, verdict.text);
-    Settle(verdict);
-    return;
-  }
-  LookAround();
-  std::optional<Verdict> verdict;
-  for (size_t i = 0; i < watched_.size() && !verdict; ++i) verdict = Judge(watched_[i]);
-  if (!verdict && options_.rank == 0) verdict = JudgeCollectives();
+  const Duration now = clock_.now();
+  judge_.Hear(options_.rank, OwnBeat(), now);
+  for (size_t i = 0; i < watched_.size(); ++i) judge_.Hear(watched_[i], Beat::Parse(TextOf(values[i])), now);
+  if (const std::string settled = TextOf(values.back()); !settled.empty()) return Settle(Verdict::Parse(settled));
+  PollProcesses();
+  judge_.Note(now);
+  const std::optional<Verdict> verdict = judge_.Judge(now);
   if (!verdict) return;
-  if (options_.rank == 0)
-    store_->set(kVerdictKey, fmt::format("{} {} {}", verdict->name, verdict->signal, verdict->text));
+  if (options_.rank == 0) store_->set(kVerdictKey, verdict->Encode());
   Settle(*verdict);
 }
 
-void RankWatch::ReadPeer(int rank, const std::string& beat) {
-  Peer& peer = peers_[static_cast<size_t>(rank)];
-  if (beat == peer.beat) return;
-  peer.beat = beat;
-  peer.changed = clock_.now();
-  std::istringstream parts(beat);
-  int64_t number = 0, collectives = 0;
-  parts >> number >> peer.step >> collectives >> peer.lost >> std::ws;
-  std::getline(parts, peer.state);
-  SetCollectives(peer, collectives);
-}
-
-void RankWatch::SetCollectives(Peer& peer, int64_t count) {
-  if (std::exchange(peer.collectives, count) != count) peer.moved = clock_.now();
-}
-
-std::optional<RankWatch::Verdict> RankWatch::Judge(int rank) {
-  const Peer& peer = peers_[static_cast<size_t>(rank)];
-  const auto silence = clock_.now() - peer.changed;
-  if (peer.state == "done") return std::nullopt;
-  if (peer.state.starts_with(kFailed))
-    return Verdict{"RANK_FAILED", fmt::format("{} stopped: {}", Name(rank), peer.state.substr(kFailed.size()))};
-  if (peer.state.starts_with(kStopped)) {
-    // Those that have agreed on it leave together.
-    if (silence <= kGrace) return std::nullopt;
-    const int signal = std::stoi(peer.state.substr(kStopped.size()));
-    return Verdict{"RANK_STOPPED", fmt::format("{} was stopped by signal {}", Name(rank), signal), signal};
-  }
-  if (peer.lost >= 0) return Verdict{"RANK_DEAD", fmt::format("{} has died: {}", Name(peer.lost), kGoOn)};
-  const bool is_here = IsHere(peer);
-  if ((is_here && silence > 2 * kPeriod && HasEnded(peer.pid)) || (!is_here && AnyIsStuck() && silence > kSilence))
-    return Verdict{"RANK_DEAD", fmt::format("{} has died: {}", Name(rank), kGoOn)};
-  if (silence > options_.rank_timeout)
-    return Verdict{"RANK_HUNG", fmt::format("{} has not answered for {:.0f} s: {}", Name(rank),
-                                            options_.rank_timeout.count(), kGoOn)};
-  return std::nullopt;
-}
-
 // NCCL does not tell that a process is gone, and silence alone may be a pause.
-void RankWatch::LookAround() {
+void RankWatch::PollProcesses() {
+  for (const int rank : watched_) {
+    if (judge_.IsSuspect(rank, clock_.now())) judge_.SetEnded(rank, HasEnded(judge_.At(rank).pid));
+  }
   for (const int rank : neighbours_) {
-    Peer& peer = peers_[static_cast<size_t>(rank)];
-    if (!HasEnded(peer.pid)) continue;
-    ReadPeer(rank, store_->get_to_str(BeatKey(rank)));
-    const bool has_said_so =
-        peer.state == "done" || peer.state.starts_with(kFailed) || peer.state.starts_with(kStopped);
-    if (!has_said_so && clock_.now() - peer.changed > 2 * kPeriod) lost_ = rank;
+    judge_.SetEnded(rank, HasEnded(judge_.At(rank).pid));
+    if (!judge_.At(rank).has_ended) continue;
+    judge_.Hear(rank, Beat::Parse(store_->get_to_str(BeatKey(rank))), clock_.now());
+    if (judge_.IsLost(rank, clock_.now())) lost_ = rank;
   }
 }
 
@@ -258,52 +217,15 @@ void RankWatch::Settle(const Verdict& verdict) {
 // Whoever computes, or waits where nothing wakes it (a hung collective of NCCL), does not hold up the end of all.
 void RankWatch::EndUnlessLeft() {
   std::unique_lock lock(mutex_);
-  if (wake_.wait_for(lock, kGrace, [&] { return leaving_; })) return;
+  if (wake_.wait_for(lock, RankJudge::kGrace, [&] { return leaving_; })) return;
   std::fprintf(stderr, "genvinci: error[%s]: %s\n", verdict_->name.c_str(), verdict_->text.c_str());
   std::fflush(stderr);
   ::_exit(static_cast<int>(verdict_->signal ? Interrupted(verdict_->signal, "").exit_code() : ExitCode::kRankLost));
 }
 
-std::optional<RankWatch::Verdict> RankWatch::Known() {
+std::optional<Verdict> RankWatch::Known() {
   const std::lock_guard lock(mutex_);
   return verdict_;
-}
-
-std::string RankWatch::Name(int rank) const {
-  const Peer& peer = peers_[static_cast<size_t>(rank)];
-  return fmt::format("rank {} of {} on {} (pid {}, step {})", rank, options_.world, peer.host, peer.pid, peer.step);
-}
-
-// Where calls are not completed although every rank lives, the others wait for the one that has begun fewer of them:
-// known at once when a call has failed, else after the timeout.
-std::optional<RankWatch::Verdict> RankWatch::JudgeCollectives() {
-  if (!AnyIsStuck())
-    stuck_since_.reset();
-  else if (!stuck_since_)
-    stuck_since_ = clock_.now();
-  const auto fewer = [](const Peer& a, const Peer& b) { return a.collectives < b.collectives; };
-  const auto [slowest, fastest] = std::minmax_element(peers_.begin(), peers_.end(), fewer);
-  for (Peer& peer : peers_) {
-    if (!fewer(peer, *fastest)) peer.moved = clock_.now();
-  }
-  auto late = std::find_if(peers_.begin(), peers_.end(),
-                           [&](const Peer& peer) { return clock_.now() - peer.moved > options_.rank_timeout; });
-  const bool has_failed = stuck_since_ && clock_.now() - *stuck_since_ >= 4 * kPeriod;
-  if (late == peers_.end() && has_failed && fewer(*slowest, *fastest)) late = slowest;
-  if (late == peers_.end()) return std::nullopt;
-  const int rank = static_cast<int>(late - peers_.begin());
-  return Verdict{"RANK_HUNG", fmt::format("{} has not come to where the others are (collective {} of {}): {}",
-                                          Name(rank), late->collectives, fastest->collectives, kGoOn)};
-}
-
-bool RankWatch::AnyIsStuck() {
-  const std::lock_guard lock(mutex_);
-  return state_.starts_with(kStuck) ||
-         std::any_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.state.starts_with(kStuck); });
-}
-
-bool RankWatch::IsHere(const Peer& peer) const {
-  return peer.place == peers_[static_cast<size_t>(options_.rank)].place;
 }
 
 void RankWatch::Throw(const Verdict& verdict) {

@@ -13,6 +13,7 @@
 
 #include "attended_clock.h"
 #include "genvinci/core/error.h"
+#include "rank_judge.h"
 
 namespace genvinci {
 
@@ -25,10 +26,7 @@ struct RankWatchOptions {
 
 // A thread that writes this rank's beat into the store and reads those of the others: the main rank all, the others
 // the main rank's, which also tells its verdict. Work of the store stays linear in the number of ranks. Ranks on other
-// hosts than the main one look after the processes there.
-//
-// All that lasts too long is measured in time that the thread was there to see, so that a job that is stopped and let
-// go on as a whole (scontrol suspend, a paused machine) goes on.
+// hosts than the main one look after the processes there. RankJudge holds the rules.
 class RankWatch {
  public:
   // `store`: a connection of its own, so that nothing that another thread waits for holds up the beat. Every rank's
@@ -45,60 +43,40 @@ class RankWatch {
   void Check();
   // A collective failed with `what`: waits until it is known who is at fault, and throws.
   [[noreturn]] void Blame(const std::string& what);
-  void SayFailed(const std::string& line);
-  void SayStopped(int signal);
+  void SayFailed(const std::string& line) { Say(Beat::State::kFailed, 0, line); }
+  void SayStopped(int signal) { Say(Beat::State::kStopped, signal, ""); }
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct Verdict {
-    std::string name, text;
-    int signal = 0;  // of a rank that was asked to stop
-  };
   using Duration = AttendedClock::Duration;
-  struct Peer {
-    std::string host, place;  // place: host, boot and process namespace
-    int pid = 0;
-    std::string beat;  // as last read
-    Duration changed{0};
-    int64_t step = 0, collectives = 0;
-    Duration moved{0};       // `collectives` changed, or nobody had begun more
-    int lost = -1;           // a rank that has ended on its host without a word
-    std::string state = {};  // "alive", "stuck <what>", "done", "failed <line>", "stopped <signal>"
-  };
 
-  void Loop();
+  RankJudge MakeJudge();
+  void Loop();  // of the thread
   void Guard();
-  void Beat();
+  void SendBeat();
   void ReadPeers();
-  void LookAround();
-  void ReadPeer(int rank, const std::string& beat);
-  void SetCollectives(Peer& peer, int64_t count);
-  std::optional<Verdict> Judge(int rank);
-  bool IsHere(const Peer& peer) const;
-  bool AnyIsStuck();
-  void Say(const std::string& state);
+  void PollProcesses();
+  void Say(Beat::State state, int signal, const std::string& text);
+  Beat OwnBeat();
   void Settle(const Verdict& verdict);
   void EndUnlessLeft();
   std::optional<Verdict> Known();
-  std::optional<Verdict> JudgeCollectives();
-  std::string Name(int rank) const;
   [[noreturn]] static void Throw(const Verdict& verdict);
 
   c10::intrusive_ptr<c10d::Store> store_;
   RankWatchOptions options_;
-  std::vector<Peer> peers_;
   std::vector<int> watched_, neighbours_;  // neighbours: whose processes this rank looks after
   std::vector<std::string> keys_;
   std::atomic<int64_t> step_{0}, collectives_{0};
-  AttendedClock clock_;                  // the thread's
-  std::optional<Duration> stuck_since_;  // as the main rank sees it
+  AttendedClock clock_;  // the thread's, as are the next three
+  RankJudge judge_;
   int64_t beats_ = 0;
   int lost_ = -1;  // among the neighbours
 
   std::mutex mutex_;
   std::condition_variable wake_;
   bool leaving_ = false;
-  std::string state_ = "alive";
+  Beat said_;  // state, signal and text of the next beat
   std::optional<Verdict> verdict_;
   int64_t rounds_ = 0;
   bool has_finished_ = false;

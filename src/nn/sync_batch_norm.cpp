@@ -23,7 +23,7 @@ class Normalise : public torch::autograd::Function<Normalise> {
  public:
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& values, const torch::Tensor& weight_C,
                                const torch::Tensor& bias_C, const torch::Tensor& mean_C,
-                               const torch::Tensor& deviation_C, double count, double share, RankGroup* ranks) {
+                               const torch::Tensor& deviation_C, double count, double share, BatchReducer* ranks) {
     const torch::Tensor standard =
         ((values.to(torch::kFloat64) - PerChannel(mean_C, values)) / PerChannel(deviation_C, values))
             .to(values.scalar_type());
@@ -38,7 +38,7 @@ class Normalise : public torch::autograd::Function<Normalise> {
     const variable_list saved = context->get_saved_variables();
     const torch::Tensor &standard = saved[0], &weight_C = saved[1], &deviation_C = saved[2];
     const torch::Tensor& gradient = gradients[0];
-    auto& ranks = *reinterpret_cast<RankGroup*>(context->saved_data["ranks"].toInt());
+    auto& ranks = *reinterpret_cast<BatchReducer*>(context->saved_data["ranks"].toInt());
     const double count = context->saved_data["count"].toDouble(), share = context->saved_data["share"].toDouble();
     const torch::Tensor wide = gradient.to(torch::kFloat64), x = standard.to(torch::kFloat64);
     const torch::Tensor bias_part_C = wide.sum(OtherAxes(standard));
@@ -62,7 +62,7 @@ class Normalise : public torch::autograd::Function<Normalise> {
 
 }  // namespace
 
-BatchStatistics StatisticsOverRanks(const torch::Tensor& values, RankGroup& ranks, double share) {
+BatchStatistics StatisticsOverRanks(const torch::Tensor& values, BatchReducer& ranks, double share) {
   GENVINCI_CHECK(values.dim() == 2 || values.dim() == 3, "{} axes", values.dim());
   const torch::NoGradGuard no_grad;
   const int64_t channels = values.size(1);
@@ -83,7 +83,7 @@ BatchStatistics StatisticsOverRanks(const torch::Tensor& values, RankGroup& rank
 }
 
 torch::Tensor NormaliseOverRanks(const torch::Tensor& values, const BatchStatistics& batch,
-                                 const torch::nn::BatchNorm1dImpl& layer, RankGroup& ranks, double share) {
+                                 const torch::nn::BatchNorm1dImpl& layer, BatchReducer& ranks, double share) {
   const bool affine = layer.weight.defined();
   const torch::Tensor weight_C = affine ? layer.weight : torch::ones({values.size(1)}, values.options());
   const torch::Tensor bias_C = affine ? layer.bias : torch::zeros({values.size(1)}, values.options());
@@ -93,8 +93,8 @@ torch::Tensor NormaliseOverRanks(const torch::Tensor& values, const BatchStatist
 
 torch::Tensor SyncBatchNormImpl::forward(const torch::Tensor& values) {
   if (!is_training() || (!is_shared() && !standardises_)) return BatchNorm1dImpl::forward(values);
-  static RankGroup alone;
-  RankGroup& ranks = is_shared() ? *ranks_ : alone;
+  static AloneReducer alone;
+  BatchReducer& ranks = is_shared() ? *ranks_ : alone;
   // As torch's does under autocast: in float32 at least.
   const torch::Tensor x = values.scalar_type() == torch::kFloat64 ? values : values.to(torch::kFloat32);
   const BatchStatistics batch = StatisticsOverRanks(x, ranks, share_);
@@ -115,7 +115,7 @@ void SyncBatchNormImpl::Track(const BatchStatistics& batch) {
   running_var.lerp_((unbiased * batch.variance_C).to(running_var.scalar_type()), momentum);
 }
 
-void SynchroniseBatchNorm(torch::nn::Module& module, RankGroup& ranks) {
+void SynchroniseBatchNorm(torch::nn::Module& module, BatchReducer& ranks) {
   for (const auto& part : module.modules()) {
     if (auto* norm = part->as<SyncBatchNorm>()) norm->SetRanks(&ranks);
   }

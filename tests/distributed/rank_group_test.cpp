@@ -135,6 +135,10 @@ TEST(GpuRankGroup, TwoDevicesThroughNccl) {
   for (const RankEnd& end : StartRanks(folder.path(), {"NcclCollectives", 2})) EXPECT_EQ(end.code, 0) << end.err;
 }
 
+// Seconds within which ranks leave: five where the machine is theirs, more where busy processes share it. The timeouts
+// that they must not wait for are minutes.
+constexpr double kSoon = 20;
+
 class FaultRanks : public testing::Test {
  protected:
   // All but `lost` end with 71 and a last line that holds `name` and names that rank, `within` seconds of the fault,
@@ -195,7 +199,7 @@ TEST_F(FaultRanks, OneIsKilled) {
   for (int round = 0; round < Rounds(); ++round) {
     const auto ends = StartRanks(folder_.path(), {"KillOne", 3});
     EXPECT_EQ(ends[1].code, 128 + SIGKILL);
-    ExpectNamed(ends, 1, "RANK_DEAD", 5);
+    ExpectNamed(ends, 1, "RANK_DEAD", kSoon);
     EXPECT_THAT(ends[0].err, testing::ContainsRegex("step (1[0-9]|20)\\)"));
   }
 }
@@ -211,7 +215,7 @@ RANK_BODY(KillMain) {
 }
 TEST_F(FaultRanks, TheOneThatServesTheStoreIsKilled) {
   for (int round = 0; round < Rounds(); ++round)
-    ExpectNamed(StartRanks(folder_.path(), {"KillMain", 3}), 0, "RANK_DEAD", 5);
+    ExpectNamed(StartRanks(folder_.path(), {"KillMain", 3}), 0, "RANK_DEAD", kSoon);
 }
 
 RANK_BODY(KillWhileOthersCompute) {
@@ -226,7 +230,7 @@ RANK_BODY(KillWhileOthersCompute) {
   });
 }
 TEST_F(FaultRanks, OneIsKilledWhileTheOthersCompute) {
-  ExpectNamed(StartRanks(folder_.path(), {"KillWhileOthersCompute", 3}), 2, "RANK_DEAD", 5);
+  ExpectNamed(StartRanks(folder_.path(), {"KillWhileOthersCompute", 3}), 2, "RANK_DEAD", kSoon);
 }
 
 // On another host the main rank cannot look for its process: its neighbour there does.
@@ -235,7 +239,7 @@ TEST_F(FaultRanks, OneIsKilledOnAnotherHostWhileTheOthersCompute) {
   RankStart start{"KillWhileOthersCompute", 3};
   start.hosts = {"node0", "node1", "node1"};
   const auto ends = StartRanks(folder_.path(), start);
-  ExpectNamed(ends, 2, "RANK_DEAD", 5);
+  ExpectNamed(ends, 2, "RANK_DEAD", kSoon);
   EXPECT_THAT(ends[0].err, HasSubstr("rank 2 of 3 on node1 (pid"));
 }
 
@@ -256,7 +260,7 @@ TEST_F(FaultRanks, OneIsAskedToStopWhileTheOthersWait) {
   const auto ends = StartRanks(folder_.path(), {"StopWhileSettingUp", 3});
   for (const RankEnd& end : ends) {
     EXPECT_EQ(end.code, 143) << end.err;
-    EXPECT_LT(end.seconds - FaultAt(), 7);
+    EXPECT_LT(end.seconds - FaultAt(), kSoon);
   }
   EXPECT_THAT(ends[0].err, HasSubstr("rank 1 of 3 on"));
   EXPECT_THAT(ends[0].err, HasSubstr("was stopped by signal 15"));
@@ -273,7 +277,7 @@ RANK_BODY(NoInterface) {
 TEST_F(FaultRanks, OneCannotConnectToTheOthers) {
   for (const RankEnd& end : StartRanks(folder_.path(), {"NoInterface", 3})) {
     EXPECT_EQ(end.code, 71) << end.err;
-    EXPECT_LT(end.seconds - FaultAt(), 6 + 9);
+    EXPECT_LT(end.seconds - FaultAt(), 6 + kSoon);
     EXPECT_THAT(end.err, HasSubstr("none0"));
   }
 }
@@ -291,7 +295,7 @@ TEST_F(FaultRanks, OneIsStopped) {
   for (int round = 0; round < Rounds(); ++round) {
     RankStart start{"StopOne", 3};
     start.timeout = 12;
-    ExpectNamed(StartRanks(folder_.path(), start), 1, "RANK_HUNG", Options().rank_timeout + 5);
+    ExpectNamed(StartRanks(folder_.path(), start), 1, "RANK_HUNG", Options().rank_timeout + kSoon);
   }
 }
 
@@ -329,7 +333,7 @@ RANK_BODY(SkipOne) {
 TEST_F(FaultRanks, OneDoesNotComeToACollective) {
   RankStart start{"SkipOne", 3};
   start.timeout = 12;
-  ExpectNamed(StartRanks(folder_.path(), start), 2, "RANK_HUNG", Options().rank_timeout + 5);
+  ExpectNamed(StartRanks(folder_.path(), start), 2, "RANK_HUNG", Options().rank_timeout + kSoon);
 }
 
 RANK_BODY(BadData) {
@@ -344,7 +348,7 @@ RANK_BODY(BadData) {
 TEST_F(FaultRanks, OneFailsAndTheOthersSayWhy) {
   const auto ends = StartRanks(folder_.path(), {"BadData", 3});
   EXPECT_EQ(ends[1].code, 65);
-  ExpectNamed(ends, 1, "RANK_FAILED", 5);
+  ExpectNamed(ends, 1, "RANK_FAILED", kSoon);
   EXPECT_THAT(ends[0].err, HasSubstr("error[PATCH_READ]: spot_7.png: is cut short"));
 }
 
@@ -360,7 +364,7 @@ TEST_F(FaultRanks, TheOneThatIsMissingAtTheStartIsNamed) {
   for (const int rank : {0, 2}) {
     EXPECT_EQ(ends[static_cast<size_t>(rank)].code, 71);
     EXPECT_THAT(ends[static_cast<size_t>(rank)].err, HasSubstr("error[RANK_MISSING]"));
-    EXPECT_LT(ends[static_cast<size_t>(rank)].seconds, 7);
+    EXPECT_LT(ends[static_cast<size_t>(rank)].seconds, 2 + kSoon);
   }
   EXPECT_THAT(ends[0].err, HasSubstr("rank 1 did not come within 2 s"));
   const auto without_main = StartRanks(folder_.path(), {"MissingOne", 2, {0}});
@@ -394,7 +398,7 @@ TEST_F(FaultRanks, TheStoreOfAnAgentDies) {
   for (const int rank : {0, 1}) {
     EXPECT_EQ(ends[static_cast<size_t>(rank)].code, 71);
     EXPECT_THAT(ends[static_cast<size_t>(rank)].err, HasSubstr("error[RANK_STORE]: the store at 127.0.0.1:"));
-    EXPECT_LT(ends[static_cast<size_t>(rank)].seconds - FaultAt(), 5);
+    EXPECT_LT(ends[static_cast<size_t>(rank)].seconds - FaultAt(), kSoon);
   }
 }
 

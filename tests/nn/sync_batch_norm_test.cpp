@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "distributed/rank_bodies.h"
+#include "genvinci/distributed/rank_group.h"
 
 namespace genvinci {
 namespace sync_batch_norm_test {

@@ -11,6 +11,7 @@
 #include "genvinci/core/json.h"
 #include "genvinci/core/run_folder.h"
 #include "genvinci/launch/rank_environment.h"
+#include "genvinci/tensor/batch_reducer.h"
 
 namespace genvinci {
 
@@ -22,18 +23,18 @@ namespace genvinci {
 // has not answered, or not begun a call that others wait in), RANK_FAILED (with what it said last), RANK_STORE (who
 // serves the store is gone). A rank that does not come out of such a call, or is busy elsewhere, ends two seconds later
 // with that line and exit code 71. Time for which all ranks were stopped does not count.
-class RankGroup {
+class RankGroup : public BatchReducer {
  public:
   // One process alone: nothing is sent.
   explicit RankGroup(const torch::Device& device = torch::kCPU);
   // Meets the others. RankError RANK_MISSING names those that did not come within init_timeout.
   RankGroup(const RankEnvironment& environment, const RankOptions& options, const torch::Device& device);
-  ~RankGroup();
+  ~RankGroup() override;
   RankGroup(const RankGroup&) = delete;
   RankGroup& operator=(const RankGroup&) = delete;
 
   int rank() const { return environment_.rank; }
-  int world() const { return environment_.world; }
+  int world() const override { return environment_.world; }
   bool is_main() const { return rank() == 0; }
   const torch::Device& device() const { return device_; }  // this rank's
   const RankEnvironment& environment() const { return environment_; }
@@ -46,14 +47,14 @@ class RankGroup {
   Share ShareOf(int64_t n) const { return {n * rank() / world(), n * (rank() + 1) / world()}; }
 
   // In place, on every rank alike to the last bit. Contiguous tensors.
-  void Sum(torch::Tensor& values);
+  void Sum(torch::Tensor& values) override;
   void Max(torch::Tensor& values);
   void Broadcast(torch::Tensor& values, int from = 0);
   std::vector<double> Sum(std::vector<double> values);
   std::string Broadcast(const std::string& text);  // the main rank's
   Json Broadcast(const Json& json);
   // (W, ...): each rank's, which all have one shape.
-  torch::Tensor Gather(const torch::Tensor& values);
+  torch::Tensor Gather(const torch::Tensor& values) override;
   // (N, ...): the rows of all ranks, those of rank 0 first; each may have any number of them.
   torch::Tensor GatherRows(const torch::Tensor& rows);
 

@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "genvinci/distributed/rank_group.h"
+#include "genvinci/tensor/batch_reducer.h"
 
 namespace genvinci {
 
@@ -22,32 +22,32 @@ class SyncBatchNormImpl : public torch::nn::BatchNorm1dImpl {
 
   // Whether the next batch is normalised together with those of other ranks.
   bool is_shared() const { return is_training() && ranks_ && ranks_->world() > 1; }
-  // For what a network is told: by the formula below on one rank too, as torch's float32 loses digits where a mean is
+  // For a network's extra inputs: by the formula below on one rank too, as torch's float32 loses digits where a mean is
   // many times its deviation; and one observation alone, which has no statistics of its own, by the running ones.
   void Standardise() { standardises_ = true; }
   // Whose batches count; null: this rank's alone.
-  void SetRanks(RankGroup* ranks) { ranks_ = ranks; }
+  void SetRanks(BatchReducer* ranks) { ranks_ = ranks; }
   // 0 where this rank has nothing in the batch and only keeps step with the others, else 1.
   void SetShare(double share) { share_ = share; }
 
  private:
   void Track(const BatchStatistics& batch);
 
-  RankGroup* ranks_ = nullptr;
+  BatchReducer* ranks_ = nullptr;
   double share_ = 1;
   bool standardises_ = false;
 };
 TORCH_MODULE(SyncBatchNorm);
 
 // Of every such layer in `module`.
-void SynchroniseBatchNorm(torch::nn::Module& module, RankGroup& ranks);
+void SynchroniseBatchNorm(torch::nn::Module& module, BatchReducer& ranks);
 void SetBatchNormShare(torch::nn::Module& module, double share);
 
 // The normalisation itself, with its own backward pass (Ioffe and Szegedy 2015, over all ranks). Sums are taken in
 // float64; a rank's mean and squared deviations are merged as in Chan, Golub and LeVeque 1979, so that nothing cancels.
 // Weight, bias (which may be undefined) and eps are the layer's.
-BatchStatistics StatisticsOverRanks(const torch::Tensor& values, RankGroup& ranks, double share = 1);
+BatchStatistics StatisticsOverRanks(const torch::Tensor& values, BatchReducer& ranks, double share = 1);
 torch::Tensor NormaliseOverRanks(const torch::Tensor& values, const BatchStatistics& batch,
-                                 const torch::nn::BatchNorm1dImpl& layer, RankGroup& ranks, double share = 1);
+                                 const torch::nn::BatchNorm1dImpl& layer, BatchReducer& ranks, double share = 1);
 
 }  // namespace genvinci
