@@ -8,15 +8,13 @@
 #include "genvinci/core/log.h"
 #include "genvinci/core/run_folder.h"
 #include "genvinci/core/sha256.h"
+#include "genvinci/data/file_state.h"
+#include "reference_layout.h"
 
 namespace genvinci {
 namespace {
 
 constexpr int64_t kBatchRows = 256;
-constexpr const char* kReferenceName = "he_st";
-constexpr const char* kReferenceHeldOut = "BC23377";
-constexpr const char* kReferencePatches = "spot_224";
-constexpr int64_t kReferencePatchSize = 224;
 
 // JSON fields of dataset.json by their types; a field that is missing or of another type names the file.
 template <typename T>
@@ -61,25 +59,6 @@ std::vector<fs::path> JoinPatches(const DataFrame& obs, const fs::path& folder) 
   return patches;
 }
 
-std::string ReferenceName(const fs::path& folder) { return fs::canonical(folder).filename().string(); }
-
-DatasetInfo ReferenceInfo(const fs::path& folder) {
-  DatasetInfo info;
-  info.name = ReferenceName(folder);
-  info.technology = "st";
-  if (fs::is_directory(folder / kReferencePatches)) {
-    info.channels = DefaultChannels(3);
-    info.patch_size = info.img_size = kReferencePatchSize;
-  }
-  info.split_kind = info.name == kReferenceName ? "prefix" : "none";
-  info.provenance["layout"] = "reference";
-  return info;
-}
-
-struct SplitMasks {
-  std::vector<int8_t> train, val, test;
-};
-
 SplitMasks ReadSplits(const DataFrame& obs, const fs::path& path) {
   const size_t n = obs.index.size();
   SplitMasks masks{std::vector<int8_t>(n), std::vector<int8_t>(n), std::vector<int8_t>(n)};
@@ -98,24 +77,7 @@ SplitMasks ReadSplits(const DataFrame& obs, const fs::path& path) {
   return masks;
 }
 
-SplitMasks ReferenceSplits(const DataFrame& obs, const std::string& name) {
-  const size_t n = obs.index.size();
-  SplitMasks masks{std::vector<int8_t>(n, 1), std::vector<int8_t>(n), std::vector<int8_t>(n)};
-  if (name != kReferenceName) return masks;
-  for (size_t i = 0; i < n; ++i) {
-    const bool held_out = obs.index[i].starts_with(kReferenceHeldOut);
-    masks.train[i] = !held_out;
-    masks.val[i] = masks.test[i] = held_out;
-  }
-  return masks;
-}
-
-std::string FileState(const fs::path& path) {
-  std::error_code error;
-  const auto size = fs::file_size(path, error);
-  const auto time = fs::last_write_time(path, error).time_since_epoch().count();
-  return fmt::format("{} {} {}\n", path.filename().string(), error ? 0 : size, error ? 0 : time);
-}
+fs::path HintAt(const fs::path& folder) { return folder / "cache" / "content.json"; }
 
 }  // namespace
 
@@ -153,6 +115,7 @@ Json DatasetInfo::ToJson() const {
   json["proportion_columns"] = proportion_columns;
   json["leak_report"] = leak_report;
   json["provenance"] = provenance;
+  if (content) json["content"] = content->ToJson();
   return json;
 }
 
@@ -171,28 +134,29 @@ DatasetInfo DatasetInfo::FromJson(const Json& json, const std::string& source) {
   info.proportion_columns = Field<std::vector<std::string>>(json, "proportion_columns", source);
   info.leak_report = Field<Json>(json, "leak_report", source);
   info.provenance = Field<Json>(json, "provenance", source);
+  if (json.contains("content")) info.content = ContentSums::FromJson(json["content"], source);
   return info;
 }
 
 Dataset Dataset::Open(const std::string& name_or_path) {
   Dataset dataset;
   dataset.path_ = ResolveDataset(name_or_path);
+  const bool is_reference = ReferenceLayout::IsAt(dataset.path_);
   const fs::path description = dataset.path_ / "dataset.json";
-  const bool is_reference = !fs::exists(description) && fs::exists(dataset.path_ / "demo.h5ad");
   if (!is_reference) RequireFile(description, "this is no dataset folder: make one with genvinci prepare");
-  dataset.info_ =
-      is_reference ? ReferenceInfo(dataset.path_) : DatasetInfo::FromJson(ReadJson(description), description.string());
-  const fs::path expression = dataset.path_ / (is_reference ? "demo.h5ad" : "expression.h5ad");
-  dataset.file_ = std::make_shared<H5adFile>(expression);
+  dataset.info_ = is_reference ? ReferenceLayout::Info(dataset.path_)
+                               : DatasetInfo::FromJson(ReadJson(description), description.string());
+  const fs::path expression =
+      is_reference ? ReferenceLayout::Expression(dataset.path_) : dataset.path_ / "expression.h5ad";
+  RequireFile(expression, "prepare the dataset again");
+  const bool is_own =
+      dataset.info_.content && ExpressionSum(expression, HintAt(dataset.path_)) == dataset.info_.content->expression;
+  dataset.file_ = std::make_shared<H5adFile>(expression, H5adLimits{}, is_own ? Trust::kOwn : Trust::kForeign);
   if (dataset.size() == 0) throw DataError("DATASET_EMPTY", "{}: holds no observation", expression.string());
-  SplitMasks masks = is_reference && (dataset.info_.name == kReferenceName || !dataset.obs().Find("split"))
-                         ? ReferenceSplits(dataset.obs(), dataset.info_.name)
-                         : ReadSplits(dataset.obs(), expression);
-  dataset.in_train_ = std::move(masks.train);
-  dataset.in_val_ = std::move(masks.val);
-  dataset.in_test_ = std::move(masks.test);
-  if (dataset.has_images())
-    dataset.patches_ = JoinPatches(dataset.obs(), dataset.path_ / (is_reference ? kReferencePatches : "patches"));
+  const auto given = is_reference ? ReferenceLayout::Splits(dataset.info_, dataset.obs()) : std::nullopt;
+  dataset.masks_ = given ? *given : ReadSplits(dataset.obs(), expression);
+  const fs::path patches = is_reference ? ReferenceLayout::Patches(dataset.path_) : dataset.path_ / "patches";
+  if (dataset.has_images()) dataset.patches_ = JoinPatches(dataset.obs(), patches);
   return dataset;
 }
 
@@ -205,7 +169,9 @@ std::vector<std::string> Dataset::gene_names() const {
 }
 
 std::vector<int64_t> Dataset::Indices(Split split) const {
-  const std::vector<int8_t>& mask = split == Split::kTrain ? in_train_ : split == Split::kVal ? in_val_ : in_test_;
+  const std::vector<int8_t>& mask = split == Split::kTrain ? masks_.train
+                                    : split == Split::kVal ? masks_.val
+                                                           : masks_.test;
   std::vector<int64_t> indices;
   for (size_t i = 0; i < mask.size(); ++i)
     if (mask[i]) indices.push_back(static_cast<int64_t>(i));
@@ -246,11 +212,33 @@ Image Dataset::LoadPatch(int64_t i) const {
   return patch;
 }
 
+ContentSums Dataset::content() const {
+  const fs::path hint = HintAt(path_);
+  return {ExpressionSum(file_->path(), hint), PatchesSum(patches_, hint)};
+}
+
 std::string Dataset::fingerprint() const {
-  std::string state = DumpJson(info_.ToJson()) + "\n" + FileState(file_->path());
+  if (!fingerprint_.empty()) return fingerprint_;
+  const ContentSums sums = content();
+  if (info_.content && sums != *info_.content)
+    Warn("{}: its files have changed since they were prepared: runs of the dataset before will not fit",
+         path_.string());
+  DatasetInfo info = info_;
+  info.content = sums;
+  std::string text = DumpJson(info.ToJson()) + "\n";
+  for (const std::string& name : obs().index) text += name + "\n";
+  return fingerprint_ = Sha256(text);
+}
+
+std::string Dataset::earlier_fingerprint() const {
+  DatasetInfo info = info_;
+  info.content.reset();
+  std::string state = DumpJson(info.ToJson()) + "\n" + FileState(file_->path());
   for (const std::string& name : obs().index) state += name + "\n";
   for (const fs::path& patch : patches_) state += FileState(patch);
   return Sha256(state);
 }
+
+bool Dataset::Is(const std::string& other) const { return other == fingerprint() || other == earlier_fingerprint(); }
 
 }  // namespace genvinci

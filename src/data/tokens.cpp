@@ -39,24 +39,6 @@ std::string Digest(const TensorView& tokens, const TensorView& offsets, const st
   return Sha256(Sha256(Text(tokens.bytes)) + Sha256(Text(offsets.bytes)) + coverage);
 }
 
-Coverage CoverageFromJson(const Json& json) {
-  Coverage coverage;
-  coverage.columns = json.at("columns").get<int64_t>();
-  coverage.matched_columns = json.at("matched_columns").get<int64_t>();
-  coverage.matched_genes = json.at("matched_genes").get<int64_t>();
-  coverage.counts = json.at("counts").get<double>();
-  coverage.matched_counts = json.at("matched_counts").get<double>();
-  return coverage;
-}
-
-Json CoverageToJson(const Coverage& coverage) {
-  return {{"columns", coverage.columns},
-          {"matched_columns", coverage.matched_columns},
-          {"matched_genes", coverage.matched_genes},
-          {"counts", coverage.counts},
-          {"matched_counts", coverage.matched_counts}};
-}
-
 void WriteCache(const fs::path& path, const std::string& key, const TokenizedDataset& dataset) {
   std::vector<int32_t> flat;
   std::vector<int64_t> offsets{0};
@@ -66,7 +48,7 @@ void WriteCache(const fs::path& path, const std::string& key, const TokenizedDat
   }
   const TensorView tokens_view = ViewOfVector(flat, DType::kI32);
   const TensorView offsets_view = ViewOfVector(offsets, DType::kI64);
-  const std::string coverage = DumpJson(CoverageToJson(dataset.coverage));
+  const std::string coverage = DumpJson(dataset.coverage.ToJson());
   MakeFolder(path.parent_path());
   WriteSafetensors(path, {{"tokens", tokens_view}, {"offsets", offsets_view}},
                    {{"key", key}, {"sha256", Digest(tokens_view, offsets_view, coverage)}, {"coverage", coverage}});
@@ -84,7 +66,7 @@ std::optional<TokenizedDataset> ReadCache(const fs::path& path, const std::strin
   const TensorView& offsets = file.View("offsets");
   if (value("sha256") != Digest(tokens, offsets, value("coverage"))) return std::nullopt;
   TokenizedDataset dataset;
-  dataset.coverage = CoverageFromJson(ParseJson(value("coverage"), path.string()));
+  dataset.coverage = Coverage::FromJson(ParseJson(value("coverage"), path.string()));
   const auto* values = reinterpret_cast<const int32_t*>(tokens.bytes.data());
   const auto* bounds = reinterpret_cast<const int64_t*>(offsets.bytes.data());
   const size_t profiles = offsets.bytes.size() / sizeof(int64_t) - 1;

@@ -92,6 +92,16 @@ Json Coverage::ToJson() const {
           {"matched_counts", matched_counts}};
 }
 
+Coverage Coverage::FromJson(const Json& json) {
+  Coverage coverage;
+  coverage.columns = json.at("columns").get<int64_t>();
+  coverage.matched_columns = json.at("matched_columns").get<int64_t>();
+  coverage.matched_genes = json.at("matched_genes").get<int64_t>();
+  coverage.counts = json.at("counts").get<double>();
+  coverage.matched_counts = json.at("matched_counts").get<double>();
+  return coverage;
+}
+
 std::string Coverage::Text() const {
   return fmt::format("{} of {} genes ({:.1f} %) and {:.1f} % of the counts are in the vocabulary",
                      WithCommas(matched_columns), WithCommas(columns), 100 * Share(matched_columns, columns),

@@ -26,7 +26,7 @@ struct H5adFile::Impl {
     std::string element, field;
   };
 
-  Impl(const fs::path& path, const H5adLimits& limits);
+  Impl(const fs::path& path, const H5adLimits& limits, Trust trust);
   void ReadNames();
   void FindMatrices();
   void AddMatrix(const std::string& name, const std::string& element);
@@ -42,7 +42,7 @@ struct H5adFile::Impl {
   std::vector<std::pair<std::string, ObsmPlace>> obsm;
 };
 
-H5adFile::Impl::Impl(const fs::path& path, const H5adLimits& limits) : file(path), limits(limits) {
+H5adFile::Impl::Impl(const fs::path& path, const H5adLimits& limits, Trust trust) : file(path, trust), limits(limits) {
   ReadNames();
   FindMatrices();
   FindObsm();
@@ -156,7 +156,8 @@ const H5adMatrix& H5adFile::Impl::Matrix(const std::string& layer) const {
                   names.empty() ? "the file holds none" : "there are " + JoinText(names, ", "));
 }
 
-H5adFile::H5adFile(const fs::path& path, const H5adLimits& limits) : impl_(std::make_unique<Impl>(path, limits)) {}
+H5adFile::H5adFile(const fs::path& path, const H5adLimits& limits, Trust trust)
+    : impl_(std::make_unique<Impl>(path, limits, trust)) {}
 H5adFile::~H5adFile() = default;
 H5adFile::H5adFile(H5adFile&&) noexcept = default;
 

@@ -151,10 +151,10 @@ int64_t Hdf5Array::size() const {
   return null ? 0 : product;
 }
 
-Hdf5File::Hdf5File(const std::filesystem::path& path) : path_(path) {
+Hdf5File::Hdf5File(const std::filesystem::path& path, Trust trust) : path_(path) {
   RequireFile(path);
   PrepareHdf5();
-  ProbeHdf5(path);
+  if (trust == Trust::kForeign) ProbeHdf5(path);
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_file_locking(access.get(), /*use_file_locking=*/true, /*ignore_when_disabled=*/true);
   H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "genvinci/io/h5ad.h"
+
 // A small layer over HDF5's C API: handles that close themselves, and reads that fail with a DataError naming file and
 // element. HDF5's own printing of errors is off and no filter plugin is ever loaded.
 
@@ -63,7 +65,7 @@ struct Hdf5Array {
 // A file opened read-only after CheckHdf5Safety. Element paths are such as "obs/_index".
 class Hdf5File {
  public:
-  explicit Hdf5File(const std::filesystem::path& path);
+  explicit Hdf5File(const std::filesystem::path& path, Trust trust = Trust::kForeign);
 
   const std::filesystem::path& path() const { return path_; }
   bool Exists(const std::string& element) const;

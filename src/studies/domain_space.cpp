@@ -13,7 +13,7 @@ constexpr int64_t kScoredAtOnce = 64;
 
 DomainSpace::DomainSpace(const fs::path& path, const Dataset& dataset, const torch::Device& device)
     : loaded_(LoadAligner(path, device)) {
-  loaded_.RequireDataset(dataset.fingerprint(), dataset.path());
+  loaded_.RequireDataset(dataset);
 }
 
 torch::Tensor DomainSpace::PatchFeatures(const Dataset& dataset, const std::vector<int64_t>& observations,

@@ -231,6 +231,8 @@ Json Prepare(const PrepareOptions& options) {
   DatasetInfo info = MakeInfo(options, data, plan, summary);
   info.name = fs::absolute(output / ".").lexically_normal().parent_path().filename().string();
   WriteJson(staged.path() / "dataset.json", info.ToJson());
+  info.content = Dataset::Open(staged.path().string()).content();
+  WriteJson(staged.path() / "dataset.json", info.ToJson());
   staged.Commit();
   Log("wrote {}", output.string());
 

@@ -90,12 +90,12 @@ LoadedAligner LoadAligner(const fs::path& path, const torch::Device& device) {
           checkpoint.path()};
 }
 
-void LoadedAligner::RequireDataset(const std::string& fingerprint, const fs::path& dataset) const {
+void LoadedAligner::RequireDataset(const Dataset& dataset) const {
   const Json facts = state.value("facts", Json::object());
-  if (facts.value("dataset_fingerprint", std::string()) == fingerprint) return;
+  if (dataset.Is(facts.value("dataset_fingerprint", std::string()))) return;
   throw DataError("ALIGN_DATASET",
                   "{}: was trained on another dataset than {}, or that has changed: run genvinci align --dataset on it",
-                  path.string(), dataset.string());
+                  path.string(), dataset.path().string());
 }
 
 Autoencoder LoadAutoencoder(const fs::path& path, const torch::Device& device) {

@@ -107,6 +107,40 @@ class E2ePipeline : public testing::Test {
   TempFolder folder_;
 };
 
+// The runs made from a dataset fit a copy in another folder, with other times.
+TEST_F(E2ePipeline, ACopyOfTheDatasetTrainsOnDrawsAndScores) {
+  MakeInput(folder_.path());
+  Run(kPrepare);
+  Run("align --dataset d --output al " + kQuick);
+  Run("autoencoder --dataset d --output ae --save_steps 2 " + kQuick);
+  Run("autoencoder --dataset d --output cut --save_steps 2 --max_minutes 0.00001 " + kQuick);
+  Run("finetune --dataset d --autoencoder_path ae --align_path al --img_size 16 --guidance_candidates 1.5 "
+      "--steps_candidates 3 --steps 3 --output ldm " +
+      kQuick);
+  const fs::path copy = folder_ / "elsewhere/renamed";
+  fs::create_directories(copy.parent_path());
+  fs::copy(folder_ / "dataset/d", copy, fs::copy_options::recursive);
+  fs::remove_all(copy / "cache");
+  for (const auto& entry : fs::recursive_directory_iterator(copy))
+    fs::last_write_time(entry.path(), fs::file_time_type::clock::now() - std::chrono::hours(48));
+  fs::remove_all(folder_ / "dataset");
+
+  Run("autoencoder --dataset elsewhere/renamed --output cut --save_steps 2 --resume auto " + kQuick);
+  EXPECT_EQ(Sha256OfFile(folder_ / "cut/checkpoints/step-4/model.safetensors"),
+            Sha256OfFile(folder_ / "ae/checkpoints/step-4/model.safetensors"));
+  Run("generate --dataset elsewhere/renamed --checkpoint ldm --num_samples 1 --steps 3 --output g");
+  Run("evaluate --generated g --dataset elsewhere/renamed --align_path al --baselines mean --bootstraps 10");
+  EXPECT_TRUE(ReadJson(folder_ / "g/evaluation.json")["metrics"].contains("frechet_domain"));
+
+  // Another image is another dataset.
+  WritePng(copy / "patches/spot0.png", Image(kSide, kSide, 3));
+  const Outcome changed = Genvinci(
+      folder_.path(), "evaluate --generated g --dataset elsewhere/renamed --align_path al --baselines mean --output e");
+  EXPECT_EQ(changed.code, 65) << changed.err;
+  EXPECT_THAT(changed.err, HasSubstr("ALIGN_DATASET"));
+  EXPECT_THAT(changed.err, HasSubstr("have changed since they were prepared"));
+}
+
 TEST_F(E2ePipeline, FromFilesToScores) {
   MakeInput(folder_.path());
   Run(kPrepare);

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "genvinci/core/sha256.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/technologies/prepare.h"
 #include "genvinci/technologies/section_reader.h"
@@ -127,16 +128,25 @@ TEST(PreparedDataset, MissingPiecesAreNamed) {
   EXPECT_EQ(Catch(open).code, ExitCode::kMissingFile);
 }
 
-TEST(PreparedDataset, TheFingerprintFollowsTheFiles) {
+TEST(PreparedDataset, TheFingerprintFollowsWhatTheFilesHold) {
   TestFolder folder;
   WriteCells(folder);
   Prepare(H5adOptions(folder));
   const std::string path = (folder / "out").string();
-  const std::string before = Dataset::Open(path).fingerprint();
+  const Dataset dataset = Dataset::Open(path);
+  const std::string before = dataset.fingerprint();
   EXPECT_EQ(before.size(), 64u);
-  fs::create_directories(folder / "out" / "cache");  // what others keep there does not count
-  EXPECT_EQ(Dataset::Open(path).fingerprint(), before);
-  WritePng(folder / "out" / "patches" / "a.png", Image(16, 16, 3));
+  ASSERT_TRUE(dataset.info().content.has_value());
+  EXPECT_EQ(dataset.info().content->expression, Sha256OfFile(folder / "out/expression.h5ad"));
+  EXPECT_EQ(dataset.content(), *dataset.info().content);
+
+  fs::copy(folder / "out", folder / "copy", fs::copy_options::recursive);
+  fs::remove_all(folder / "copy/cache");
+  fs::last_write_time(folder / "copy/patches/a.png", fs::file_time_type::clock::now() - std::chrono::hours(9));
+  EXPECT_EQ(Dataset::Open((folder / "copy").string()).fingerprint(), before);
+  EXPECT_NE(Dataset::Open((folder / "copy").string()).earlier_fingerprint(), dataset.earlier_fingerprint());
+
+  WritePatch(folder / "out/patches/a.png", 99);
   EXPECT_NE(Dataset::Open(path).fingerprint(), before);
 }
 

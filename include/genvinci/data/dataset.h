@@ -8,6 +8,7 @@
 
 #include "genvinci/core/files.h"
 #include "genvinci/core/json.h"
+#include "genvinci/data/content_sums.h"
 #include "genvinci/genes/gene_mapping.h"
 #include "genvinci/io/h5ad.h"
 #include "genvinci/io/image.h"
@@ -34,9 +35,15 @@ struct DatasetInfo {
   std::vector<std::string> proportion_columns;  // obs columns "proportion:<type>"
   Json provenance = Json::object();             // source files, options, versions, coverage, counts of what was dropped
   Json leak_report = Json::object();
+  std::optional<ContentSums> content = {};  // of the files as they were prepared; nothing: by an earlier version
 
   Json ToJson() const;
   static DatasetInfo FromJson(const Json& json, const std::string& source);
+};
+
+// Whether each observation is in a part.
+struct SplitMasks {
+  std::vector<int8_t> train, val, test;
 };
 
 // A dataset folder: dataset.json, expression.h5ad, patches/<escaped obs_name>.png. The reference's layout (demo.h5ad
@@ -68,14 +75,22 @@ class Dataset {
   // The stored patch: the channels of info(), 8 bits. DataError PATCH_* naming the observation.
   Image LoadPatch(int64_t i) const;
 
-  // sha256 over dataset.json, names, and the sizes and times of its files: what caches are keyed by.
+  // Of its files as they are now.
+  ContentSums content() const;
+  // sha256 over what dataset.json says, the names, and what the files hold: a copy has the same, in any folder and with
+  // any times. Caches and runs are keyed by it. Warns where files have changed since they were prepared.
   std::string fingerprint() const;
+  // The same as earlier versions made it, of the files' sizes and times: runs of theirs are known by it.
+  std::string earlier_fingerprint() const;
+  // Whether a run that was trained on the dataset of this fingerprint was trained on this one.
+  bool Is(const std::string& fingerprint) const;
 
  private:
   fs::path path_;
   DatasetInfo info_;
   std::shared_ptr<H5adFile> file_;
-  std::vector<int8_t> in_train_, in_val_, in_test_;
+  SplitMasks masks_;
+  mutable std::string fingerprint_;  // once it is known
   std::vector<fs::path> patches_;
 };
 

@@ -32,6 +32,7 @@ struct Coverage {
   int64_t columns = 0, matched_columns = 0, matched_genes = 0;
   double counts = 0, matched_counts = 0;
   Json ToJson() const;
+  static Coverage FromJson(const Json& json);  // what ToJson gives
   std::string Text() const;  // "14,563 of 16,149 genes (90.2 %) and 96.1 % of the counts are in the vocabulary"
 };
 

@@ -37,16 +37,20 @@ struct H5adLimits {
   int64_t sparse_values = int64_t{1} << 25;  // of a CSC matrix turned in one pass; more passes make up for it
 };
 
+// Whether a file may be damaged in ways that crash HDF5 itself: one that came from elsewhere, or one that this program
+// wrote and whose sha256 is still the one it noted.
+enum class Trust { kForeign, kOwn };
+
 // An AnnData file of any version that features.md lists (dense, CSR, CSC; obs and var of every column kind; before 0.7
 // and 0.8 too), read with the limits of reliability.md. Unknown elements are skipped with a warning. Safe to use from
 // several threads as long as each has its own object.
 // MissingFileError, or DataError: H5_OPEN, H5_READ, H5_MISSING, H5_TYPE, H5_LENGTH, H5_CODE, H5_DUPLICATE (obs names),
 // H5_SHAPE (a matrix that does not fit obs and var), and those of links, storage and filters: H5_EXTERNAL_LINK,
-// H5_LINK, H5_EXTERNAL, H5_VIRTUAL, H5_FILTER, H5_SIZE, H5_DEPTH. A child process reads the file first; if HDF5 crashes
-// or hangs there: H5_DAMAGED.
+// H5_LINK, H5_EXTERNAL, H5_VIRTUAL, H5_FILTER, H5_SIZE, H5_DEPTH. Of a foreign file a child process reads all first; if
+// HDF5 crashes or hangs there: H5_DAMAGED.
 class H5adFile {
  public:
-  explicit H5adFile(const fs::path& path, const H5adLimits& limits = {});
+  explicit H5adFile(const fs::path& path, const H5adLimits& limits = {}, Trust trust = Trust::kForeign);
   ~H5adFile();
   H5adFile(H5adFile&&) noexcept;
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "genvinci/checkpoint/checkpoint.h"
+#include "genvinci/data/dataset.h"
 #include "genvinci/diffusion/pipeline.h"
 #include "genvinci/models/aligner.h"
 
@@ -42,8 +43,8 @@ struct LoadedAligner {
   Json state;
   fs::path path;
 
-  // DataError ALIGN_DATASET unless it was trained on the dataset of this fingerprint.
-  void RequireDataset(const std::string& fingerprint, const fs::path& dataset) const;
+  // DataError ALIGN_DATASET unless it was trained on this dataset.
+  void RequireDataset(const Dataset& dataset) const;
   // DomainFeatures at its own size.
   torch::Tensor Features(const torch::Tensor& images_NCHW) const {
     return DomainFeatures(aligner, images_NCHW, img_size);

@@ -41,8 +41,14 @@ bool IsSame(const RunIdentity& identity, const Checkpoint& checkpoint, const Tra
             const RankGroup& ranks) {
   const Json state = checkpoint.RequireKind(identity.kind);
   Differences differences(identity.free_options);
-  differences.Compare("", state.value("options", Json::object()), identity.options);
-  differences.Compare("", state.value("facts", Json::object()), identity.facts);
+  Json begun_with = identity.default_options;
+  begun_with.merge_patch(state.value("options", Json::object()));
+  differences.Compare("", begun_with, identity.options);
+  Json facts = state.value("facts", Json::object());
+  if (!identity.earlier_fingerprint.empty() &&
+      facts.value("dataset_fingerprint", Json()) == identity.earlier_fingerprint)
+    facts["dataset_fingerprint"] = identity.facts.at("dataset_fingerprint");
+  differences.Compare("", facts, identity.facts);
   differences.Compare("number of ranks", state.value("world", Json(1)), Json(ranks.world()));
   if (differences.empty()) return true;
   const std::string text = differences.Text();
@@ -151,7 +157,7 @@ TrainingRun OpenAsMain(const RunIdentity& identity, const CommonOptions& common,
   TrainingRun run{RunFolder::Reopen(*resumed), std::nullopt};
   // One that was lost before its first checkpoint starts over.
   if ((resume != "auto" && environment.run.empty()) || HasCheckpoints(*resumed)) {
-    run.checkpoint = Checkpoint::Open(*resumed, "latest");
+    run.checkpoint = Checkpoint::Open(*resumed, "latest", CheckpointUse::kAll);
     run.is_inexact = !IsSame(identity, *run.checkpoint, training, ranks);
   }
   const int64_t step = run.checkpoint ? run.checkpoint->step() : 0;
@@ -180,7 +186,7 @@ TrainingRun OpenTrainingRun(const RunIdentity& identity, const CommonOptions& co
   const std::string checkpoint = chosen.at("checkpoint");
   TrainingRun run{RunFolder::Follow(chosen.at("run").get<std::string>(), fmt::format("rank{}", ranks.rank())),
                   std::nullopt, chosen.at("is_inexact")};
-  if (!checkpoint.empty()) run.checkpoint = Checkpoint::Open(checkpoint);
+  if (!checkpoint.empty()) run.checkpoint = Checkpoint::Open(checkpoint, "latest", CheckpointUse::kAll);
   return run;
 }
 

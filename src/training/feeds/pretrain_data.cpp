@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <system_error>
 
-#include "file_state.h"
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/sha256.h"
 #include "genvinci/data/dataset.h"
+#include "genvinci/data/file_state.h"
 #include "genvinci/data/tokens.h"
 #include "genvinci/io/token_dataset.h"
 
@@ -72,6 +72,7 @@ PretrainData FromDataset(const PretrainOptions& options) {
   for (const int64_t i : dataset.Indices(Split::kVal)) data.val.push_back(tokenized.tokens[static_cast<size_t>(i)]);
   for (const int64_t i : dataset.Indices(Split::kTest)) data.test.push_back(tokenized.tokens[static_cast<size_t>(i)]);
   data.facts = {{"dataset_fingerprint", dataset.fingerprint()}, {"coverage", tokenized.coverage.ToJson()}};
+  data.earlier_fingerprint = dataset.earlier_fingerprint();
   return data;
 }
 

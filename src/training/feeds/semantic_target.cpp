@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
-#include "file_state.h"
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/progress.h"
 #include "genvinci/core/signals.h"
+#include "genvinci/data/file_state.h"
 #include "genvinci/data/patch_store.h"
 #include "genvinci/tensor/convert.h"
 #include "genvinci/tensor/tensor_cache.h"

@@ -227,6 +227,7 @@ Json Finetune(const FinetuneOptions& options) {
     TrainingPlan plan{IdentityOf("finetune", "ldm", FolderName(dataset.path()), options, facts), options.common,
                       options.training, nullptr};
     plan.identity.is_complete = IsComplete;
+    plan.identity.earlier_fingerprint = dataset.earlier_fingerprint();
     plan.make_task = [&](const fs::path& run) {
       return std::make_unique<FinetuneTask>(options, dataset, std::move(start), std::move(data), run, ranks);
     };

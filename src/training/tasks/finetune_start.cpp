@@ -1,6 +1,7 @@
 #include "finetune_start.h"
 
 #include "genvinci/core/error.h"
+#include "genvinci/models/unet.h"
 #include "genvinci/tensor/random.h"
 #include "genvinci/training/feeds/gene_start.h"
 #include "genvinci/training/feeds/semantic_target.h"
@@ -13,11 +14,7 @@ namespace {
 // The first grid is drawn late; what cannot be drawn is refused early.
 void RequireSampling(const FinetuneOptions& options, const PipelineImpl& pipeline) {
   MakeSampler(options.sampling, pipeline.schedule());
-  if (options.sampling.guidance != 1 && options.condition_dropout == 0)
-    throw ConfigError("GUIDANCE_UNTRAINED",
-                      "sampling.guidance: {}, but condition_dropout is 0, so no null condition is "
-                      "learned: use guidance 1, or a condition_dropout",
-                      options.sampling.guidance);
+  RequireTrainedGuidance(pipeline.config(), options.sampling);
 }
 
 // Left-out tokens are zeros, which the reference's conditioner does not read: it takes every position as it is.
@@ -98,7 +95,12 @@ FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& d
   const bool reads_genes = config.models.conditioner.ReadsGenes();
   if (reads_genes) genes.Load(start.pipeline->transformer, start.sources);
   if (!options.unet_path.empty()) {
-    LoadUNetWeights(WeightSource::Open(options.unet_path, "unet"), start.pipeline->unet);
+    const auto unet = std::dynamic_pointer_cast<UNetImpl>(start.pipeline->denoiser);
+    if (!unet)
+      throw ConfigError("FINETUNE_UNET", "unet_path: is for the UNet, but models.denoiser is {}: leave it out",
+                        options.models.denoiser);
+    UNet holder(unet);
+    LoadUNetWeights(WeightSource::Open(options.unet_path, "unet"), holder);
     start.sources["unet"] = options.unet_path;
   }
   if (!options.align_path.empty()) start.sources["aligner"] = ResolveRun(name, "align", options.align_path).string();

@@ -171,6 +171,7 @@ Json Pretrain(const PretrainOptions& options) {
     ranks.MainFirst([&] { data = LoadPretrainData(options); });
     TrainingPlan plan{IdentityOf("pretrain", "mlm", data->name, options, data->facts), options.common, options.training,
                       nullptr};
+    plan.identity.earlier_fingerprint = data->earlier_fingerprint;
     plan.make_task = [&](const fs::path&) {
       at::manual_seed(StreamKey(options.common.seed, "init"));
       return std::make_unique<PretrainTask>(options, *data, ranks);

@@ -154,6 +154,7 @@ Json TrainAligner(const AlignOptions& options) {
                       {"sources", start.sources}};
   TrainingPlan plan{IdentityOf("align", "align", FolderName(dataset.path()), options, facts), options.common,
                     options.training, nullptr};
+  plan.identity.earlier_fingerprint = dataset.earlier_fingerprint();
   plan.make_task = [&](const fs::path&) {
     return std::make_unique<AlignTask>(options, dataset, std::move(start), std::move(data));
   };

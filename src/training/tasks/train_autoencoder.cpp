@@ -180,6 +180,7 @@ Json TrainAutoencoder(const AutoencoderOptions& options) {
     const Json facts = {{"dataset_fingerprint", dataset.fingerprint()}};
     TrainingPlan plan{IdentityOf("autoencoder", "autoencoder", FolderName(dataset.path()), options, facts),
                       options.common, options.training, nullptr};
+    plan.identity.earlier_fingerprint = dataset.earlier_fingerprint();
     plan.make_task = [&](const fs::path& run) {
       return std::make_unique<AutoencoderTask>(options, dataset, std::move(data), run, ranks);
     };

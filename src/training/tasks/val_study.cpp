@@ -53,7 +53,7 @@ double LeastDistance(const std::vector<TriedSampling>& tried) {
 ValStudy::ValStudy(const Dataset& dataset, const std::vector<int64_t>& val_rows, const torch::Tensor& val_NCHW,
                    const ValStudyOptions& options, RankGroup& ranks)
     : ranks_(ranks), aligner_(LoadAligner(options.align_path, ranks.device())), seed_(options.seed) {
-  aligner_.RequireDataset(dataset.fingerprint(), dataset.path());
+  aligner_.RequireDataset(dataset);
   const auto count = static_cast<int64_t>(val_rows.size());
   if (count < 2)
     throw DataError("VAL_EMPTY",
@@ -139,7 +139,7 @@ Json ChooseSampling(const ValStudy& study, Pipeline pipeline, const Condition& c
                     const fs::path& run) {
   Json rows = Json::array();
   const auto score = [&](const SamplerOptions& sampling) {
-    Json row = {{"guidance", sampling.guidance}, {"steps", sampling.steps}};
+    Json row = ToJson(sampling);
     row.update(study.Score(pipeline, condition, sampling));
     const TriedSampling tried{sampling, row.at(ValStudy::kChoice), row.at("val_feature_gap")};
     Log("guidance {}, {} steps: {} {:.4f}", sampling.guidance, sampling.steps, ValStudy::kChoice, tried.distance);

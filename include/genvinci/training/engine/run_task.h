@@ -23,7 +23,8 @@ struct TrainingPlan {
 template <typename Options>
 RunIdentity IdentityOf(const std::string& command, const std::string& kind, const std::string& dataset,
                        const Options& options, Json facts) {
-  return {command, kind, dataset, ToJson(options), std::move(facts), FieldsThatDecideNoNumber<Options>()};
+  return {command,          kind, dataset, ToJson(options), std::move(facts), FieldsThatDecideNoNumber<Options>(),
+          ToJson(Options())};
 }
 
 // Opens the run (a new one, or the one to resume), trains and returns the Trainer's result.

@@ -19,6 +19,10 @@ struct RunIdentity {
   Json facts;    // fingerprints of dataset, vocabulary, ...
   // Dotted names of options that decide no number of the training and may differ when it is resumed.
   std::set<std::string> free_options = {};
+  // Values of options that a run of an earlier version does not name: what that version did.
+  Json default_options = Json::object();
+  // facts["dataset_fingerprint"] as an earlier version made it of the same data; empty: none did.
+  std::string earlier_fingerprint = {};
   // Whether a run whose last step is done has nothing else left to do, by its options; none: it never has.
   std::function<bool(const fs::path& run, const Json& options)> is_complete = nullptr;
 };

@@ -16,6 +16,7 @@ struct PretrainData {
   std::vector<std::vector<int32_t>> train, val, test;
   std::vector<std::string> train_names;  // obs_names; empty for .dataset folders
   Json facts;                            // fingerprints and counts
+  std::string earlier_fingerprint = {};  // Dataset's, of a dataset folder
 };
 
 // From a dataset folder, or from Geneformer's `.dataset` folders: a path that ends in .dataset or holds state.json (no

@@ -68,7 +68,7 @@ const TriedSampling& BestGuidance(const std::vector<TriedSampling>& tried);
 const TriedSampling& FewestSteps(const std::vector<TriedSampling>& tried);
 
 // Draws under each guidance, then, with the best of them, under each number of steps, and writes what was measured and
-// chosen to <run>/sampling.json: {"metric", "tried": [{"guidance", "steps", scores}], "sampling": the choice}.
+// chosen to <run>/sampling.json: {"metric", "tried": [{SamplerOptions' fields, scores}], "sampling": the choice}.
 struct SamplingChoice {
   SamplerOptions start;
   std::vector<double> guidances;

@@ -1,4 +1,4 @@
-#include "file_state.h"
+#include "genvinci/data/file_state.h"
 
 #include <fmt/format.h>
 
