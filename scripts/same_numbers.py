@@ -112,6 +112,9 @@ def differences(before, after, path, old_keys_only=False):
                 yield f"{path}: {key}: only in {'before' if key in before else 'after'}"
             else:
                 yield from differences(before[key], after[key], f"{path}: {key}", old_keys_only)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for i, (one, other) in enumerate(zip(before, after)):
+            yield from differences(one, other, f"{path}[{i}]", old_keys_only)
     elif isinstance(before, numpy.ndarray):
         if before.dtype != after.dtype or before.shape != after.shape or before.tobytes() != after.tobytes():
             yield f"{path}: values differ"
@@ -182,7 +185,7 @@ def tissue(name, prepare, options):
     for folder in folders.values():
         run_all(folder, commands)
     same = report(f"{name}, each program by itself", *compare(folders["before"].path, folders["after"].path))
-    return same and goes_on(name, folders["before"].path, options)
+    return goes_on(name, folders["before"].path, options) and same
 
 
 def goes_on(name, before, options):

@@ -1,7 +1,12 @@
 #include "genvinci/checkpoint/checkpoint.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <ctime>
 #include <iterator>
+#include <map>
+#include <mutex>
 #include <system_error>
 #include <vector>
 
@@ -60,8 +65,49 @@ fs::path WithoutSlash(const fs::path& path) { return path.has_filename() ? path 
 
 std::string SelfSum(const Json& files) { return Sha256(DumpJson(files)); }
 
-// The manifest's files, each verified.
-Json Verify(const fs::path& folder) {
+// Sums that were worked out in this process. A file that changed, or could have within its time stamp's granularity, is
+// read again.
+class KnownSums {
+ public:
+  std::string Of(const fs::path& path) {
+    struct stat now {};
+    const bool known = ::stat(path.c_str(), &now) == 0;
+    const State state{now.st_ino, now.st_size, Nanoseconds(now.st_mtim), Nanoseconds(now.st_ctim)};
+    const std::lock_guard lock(mutex_);
+    if (const auto found = sums_.find(path); known && found != sums_.end() && found->second.first == state)
+      return found->second.second;
+    const std::string sum = Sha256OfFile(path);
+    timespec clock{};
+    ::clock_gettime(CLOCK_REALTIME, &clock);
+    if (known && Nanoseconds(clock) - state.changed > kGranularity) sums_[path] = {state, sum};
+    return sum;
+  }
+
+ private:
+  static constexpr int64_t kGranularity = 2'000'000'000;
+  struct State {
+    uint64_t inode = 0;
+    int64_t size = 0, modified = 0, changed = 0;
+    bool operator==(const State&) const = default;
+  };
+  static int64_t Nanoseconds(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
+
+  std::mutex mutex_;
+  std::map<fs::path, std::pair<State, std::string>> sums_;
+};
+
+KnownSums& TheKnownSums() {
+  static KnownSums sums;
+  return sums;
+}
+
+// Only a run that is resumed reads these.
+bool IsForResuming(const std::string& name) {
+  return name == "optimizer.safetensors" || name == "gradients.safetensors";
+}
+
+// The manifest's files, those that `use` needs verified.
+Json Verify(const fs::path& folder, CheckpointUse use) {
   const fs::path path = folder / kManifest;
   const std::string text = ReadFile(path);
   const auto damaged = [&](const std::string& what) {
@@ -78,7 +124,8 @@ Json Verify(const fs::path& folder) {
   if (!files.is_object() || manifest.value("sha256", Json()) != Json(SelfSum(files)))
     throw damaged("its own sum does not agree");
   for (const auto& [name, sum] : files.items()) {
-    if (Sha256OfFile(folder / name) == sum.get<std::string>()) continue;
+    if (use == CheckpointUse::kWeights && IsForResuming(name)) continue;
+    if (TheKnownSums().Of(folder / name) == sum.get<std::string>()) continue;
     throw DataError("CKPT_DAMAGED", "{}: its sha256 is not the one in {}: use another checkpoint of the run",
                     (folder / name).string(), kManifest);
   }
@@ -174,7 +221,7 @@ void CheckpointWriter::Commit(bool best, int64_t keep) {
   }
 }
 
-Checkpoint Checkpoint::Open(const fs::path& given, const std::string& which) {
+Checkpoint Checkpoint::Open(const fs::path& given, const std::string& which, CheckpointUse use) {
   const fs::path path = WithoutSlash(given);
   Checkpoint checkpoint;
   std::error_code error;
@@ -182,7 +229,7 @@ Checkpoint Checkpoint::Open(const fs::path& given, const std::string& which) {
   const std::vector<fs::path> candidates = is_checkpoint ? std::vector<fs::path>{path} : Candidates(path, which);
   for (size_t i = 0; i < candidates.size(); ++i) {
     try {
-      checkpoint.files_ = Verify(candidates[i]);
+      checkpoint.files_ = Verify(candidates[i], use);
       checkpoint.path_ = candidates[i];
       checkpoint.step_ = StepOf(candidates[i].filename().string()).value_or(0);
       return checkpoint;

@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include "genvinci/core/error.h"
-#include "genvinci/diffusion/guidance.h"
+#include "genvinci/diffusion/guided_denoiser.h"
 #include "genvinci/diffusion/sampler.h"
 #include "genvinci/io/safetensors.h"
 #include "genvinci/nn/memory_format.h"
@@ -35,7 +35,7 @@ class Inputs {
   torch::Tensor Whole(const std::string& name, int64_t axes) const {
     const torch::Tensor tensor = Get(name);
     Require(tensor.dim() == axes && !tensor.is_floating_point(), name,
-            fmt::format("is no whole numbers of {} axes", axes));
+            fmt::format("must be whole numbers with {} axes", axes));
     return tensor.to(torch::kInt64);
   }
   void Require(bool good, const std::string& name, const std::string& problem) const {
@@ -170,16 +170,10 @@ NamedTensors RunSampler(const Job& job) {
                        "has another shape than encoder_hidden_states");
     context_BLD = torch::cat({negative_BLD, context_BLD});
   }
-  const Denoise denoise = [&](const torch::Tensor& x_BCHW, const NoiseLevel& level) {
-    const torch::Tensor input_BCHW = guided ? torch::cat({x_BCHW, x_BCHW}) : x_BCHW;
-    const torch::Tensor times_B = torch::full({input_BCHW.size(0)}, level.timestep, torch::kFloat32);
-    torch::Tensor prediction_BCHW = model->forward(input_BCHW, times_B, context_BLD);
-    if (guided) {
-      const auto halves = prediction_BCHW.chunk(2);
-      prediction_BCHW = Guided(halves[0], halves[1], sampling.guidance, sampling.guidance_rescale);
-    }
-    return objective.FromPrediction(prediction_BCHW, x_BCHW, level);
+  const auto run = [&](const torch::Tensor& x, const torch::Tensor& timesteps) {
+    return model->forward(x, timesteps, context_BLD);
   };
+  const Denoise denoise = GuidedDenoiser({run, guided ? 2 : 1}, objective, sampling);
   const StepNoise step_noise = [&](int64_t step) {
     return torch::randn(noise_BCHW.sizes(), RandomStream(job.options.common.seed, "step", {step}));
   };

@@ -134,7 +134,7 @@ Json InspectDataset(const fs::path& path) {
 }
 
 Json InspectCheckpoint(const fs::path& path, const std::string& kind) {
-  const Checkpoint checkpoint = Checkpoint::Open(path);
+  const Checkpoint checkpoint = Checkpoint::Open(path, "best", CheckpointUse::kAll);
   const Json state = checkpoint.Json("state");
   Json result = {{"kind", kind}, {"checkpoint", checkpoint.path().string()}};
   for (const char* key : {"kind", "step", "metrics", "config", "pipeline"})

@@ -3,10 +3,8 @@
 #include <algorithm>
 
 #include "genvinci/core/error.h"
-#include "genvinci/diffusion/guidance.h"
-#include "genvinci/nn/guided_step.h"
+#include "genvinci/diffusion/guided_denoiser.h"
 #include "genvinci/nn/memory_format.h"
-#include "genvinci/tensor/captured.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/eval_guard.h"
 #include "genvinci/tensor/random.h"
@@ -14,39 +12,50 @@
 namespace genvinci {
 namespace {
 
-void RequireEqual(const char* one, int64_t a, const char* other, int64_t b) {
-  if (a != b) throw ConfigError("PIPELINE_SIZES", "{}: {}, but {} is {}: they must be equal", one, a, other, b);
-}
-
 PipelineConfig Checked(const PipelineConfig& config) {
   const ModelOptions& models = config.models;
-  RequireEqual("unet.latent_channels", models.unet.latent_channels, "autoencoder.latent_channels",
-               models.autoencoder.latent_channels);
-  RequireEqual("unet.context_dim", models.unet.context_dim, "conditioner.context_dim", models.conditioner.context_dim);
-  RequireEqual("four times unet.model_channels", models.unet.TimeDim(), "conditioner.time_dim",
-               models.conditioner.time_dim);
-  RequireEqual("autoencoder.channels", models.autoencoder.channels, "the number of image channels",
-               static_cast<int64_t>(config.channels.size()));
-  const int64_t unet_factor = models.unet.space_to_depth << (models.unet.channel_mult.size() - 1);
-  const int64_t multiple = models.autoencoder.Factor() * unet_factor;
+  CheckFit(models);
+  if (models.autoencoder.channels != static_cast<int64_t>(config.channels.size()))
+    throw ConfigError("PIPELINE_SIZES", "autoencoder.channels: {}, but images have {} channels: they must be equal",
+                      models.autoencoder.channels, config.channels.size());
+  const int64_t multiple = models.autoencoder.Factor() * ShapeOf(models).latent_multiple;
   if (config.img_size % multiple != 0) {
-    throw ConfigError("PIPELINE_IMG_SIZE", "img_size: {} px; autoencoder and UNet need a multiple of {}: {} would do",
-                      config.img_size, multiple, (config.img_size / multiple + 1) * multiple);
+    throw ConfigError("PIPELINE_IMG_SIZE", "img_size: {} px; autoencoder and {} need a multiple of {}: {} would do",
+                      config.img_size, models.denoiser, multiple, (config.img_size / multiple + 1) * multiple);
   }
   return config;
 }
 
-torch::Tensor Channels(const torch::Tensor& values_C) { return values_C.view({1, -1, 1, 1}); }
-
-// The predictions under what guidance compares.
-torch::Tensor Mixed(const std::vector<torch::Tensor>& of, const SamplerOptions& options) {
-  const double guidance = options.guidance, rescale = options.guidance_rescale;
-  if (of.size() == 1) return of[0];
-  if (of.size() == 2) return Guided(of[0], of[1], guidance, rescale);
-  return DualGuided(of[0], of[1], of[2], guidance, options.SecondGuidance(), rescale);
+void RequireTrained(const std::string& asked, const char* dropout, double trained) {
+  if (trained > 0) return;
+  throw ConfigError("GUIDANCE_UNTRAINED",
+                    "{}: the model was trained with {} 0 and knows no null condition: use guidance 1, or train with {}",
+                    asked, dropout, dropout);
 }
 
+torch::Tensor Channels(const torch::Tensor& values_C) { return values_C.view({1, -1, 1, 1}); }
+
 }  // namespace
+
+void RequireTrainedGuidance(const PipelineConfig& config, const SamplerOptions& options) {
+  if (options.guidance != 1)
+    RequireTrained(fmt::format("sampling.guidance {}", options.guidance), "condition_dropout",
+                   config.condition_dropout);
+  if (!config.models.second.Any()) {
+    if (options.second_guidance)
+      throw ConfigError("GUIDANCE_SECOND", "sampling.second_guidance: {}, but the model has no extra condition",
+                        *options.second_guidance);
+    return;
+  }
+  if (options.SecondGuidance() != 1)
+    RequireTrained(fmt::format("sampling.second_guidance {}", options.SecondGuidance()), "second_dropout",
+                   config.second_dropout);
+}
+
+void RequireNullCondition(const PipelineConfig& config, const std::string& asked_by) {
+  RequireTrained(asked_by, "condition_dropout", config.condition_dropout);
+  if (config.models.second.Any()) RequireTrained(asked_by, "second_dropout", config.second_dropout);
+}
 
 PipelineImpl::PipelineImpl(const PipelineConfig& config)
     : config_(Checked(config)), schedule_(config.diffusion), objective_(config.diffusion, schedule_) {
@@ -54,7 +63,7 @@ PipelineImpl::PipelineImpl(const PipelineConfig& config)
   if (models.conditioner.ReadsGenes())
     transformer = register_module("transformer", GeneTransformer(models.transformer));
   conditioner = register_module("conditioner", MakeConditioner(models.conditioner, models.transformer));
-  unet = register_module("unet", UNet(models.unet));
+  denoiser = register_module(models.denoiser, MakeDenoiser(models));
   autoencoder = register_module("autoencoder", Autoencoder(models.autoencoder));
   const int64_t latents = models.autoencoder.latent_channels;
   latent_mean = register_buffer("latent_mean", torch::zeros({latents}));
@@ -131,7 +140,7 @@ torch::Tensor PipelineImpl::DecodeImages(const torch::Tensor& normalised_BCHW) {
 torch::Tensor PipelineImpl::Loss(const torch::Tensor& normalised_BCHW, const Condition& condition,
                                  const torch::Tensor& timesteps_B, const torch::Tensor& noise_BCHW) {
   const torch::Tensor noisy_BCHW = schedule_.AddNoise(normalised_BCHW, noise_BCHW, timesteps_B);
-  const torch::Tensor prediction_BCHW = RunUNet(noisy_BCHW, timesteps_B, condition);
+  const torch::Tensor prediction_BCHW = Predict(noisy_BCHW, timesteps_B, condition);
   const torch::Tensor target_BCHW = objective_.Target(normalised_BCHW, noise_BCHW, timesteps_B);
   return (prediction_BCHW - target_BCHW).square().mean({1, 2, 3}) * objective_.Weight(timesteps_B);
 }
@@ -151,59 +160,25 @@ torch::Tensor PipelineImpl::SampleFrom(const Condition& condition, SampleStart s
   const EvalGuard eval(*this);
   const StepNoise step_noise = [&](int64_t step) { return Noise("step", keys, {step}); };
   start.noise_BCHW = ToDevice(start.noise_BCHW, null_context.device());
-  return sampler->Sample(GuidedUNet(condition, options), start, step_noise);
+  return sampler->Sample(Guide(condition, options), start, step_noise);
 }
 
-void PipelineImpl::RequireNullConditions(const Condition& condition, const SamplerOptions& options) const {
-  const auto require = [](const char* flag, double scale, const char* dropout, double trained) {
-    if (scale == 1 || trained > 0) return;
-    throw ConfigError("GUIDANCE_UNTRAINED",
-                      "sampling.{}: {}, but the model was trained with {} 0 and knows no null condition: use guidance "
-                      "1, or train with {}",
-                      flag, scale, dropout, dropout);
-  };
-  require("guidance", options.guidance, "condition_dropout", config_.condition_dropout);
-  if (!condition.second.tokens_BLD.defined()) {
-    if (options.second_guidance)
-      throw ConfigError("GUIDANCE_SECOND", "sampling.second_guidance: {}, but the model has no second condition",
-                        *options.second_guidance);
-    return;
-  }
-  require("second_guidance", options.SecondGuidance(), "second_dropout", config_.second_dropout);
-}
-
-torch::Tensor PipelineImpl::RunUNet(const torch::Tensor& x_BCHW, const torch::Tensor& timesteps_B,
+torch::Tensor PipelineImpl::Predict(const torch::Tensor& x_BCHW, const torch::Tensor& timesteps_B,
                                     const Condition& condition) {
   const ConditionTokens& more = condition.second;
-  if (!more.tokens_BLD.defined()) return unet->forward(x_BCHW, timesteps_B, condition.context_BLD, condition.time_BT);
-  return unet->forward(x_BCHW, timesteps_B, torch::cat({condition.context_BLD, more.tokens_BLD}, 1),
-                       condition.time_BT + more.time_BT);
+  if (!more.tokens_BLD.defined())
+    return denoiser->forward(x_BCHW, timesteps_B, condition.context_BLD, condition.time_BT);
+  return denoiser->forward(x_BCHW, timesteps_B, torch::cat({condition.context_BLD, more.tokens_BLD}, 1),
+                           condition.time_BT + more.time_BT);
 }
 
-Denoise PipelineImpl::GuidedUNet(const Condition& condition, const SamplerOptions& options) {
-  RequireNullConditions(condition, options);
+Denoise PipelineImpl::Guide(const Condition& condition, const SamplerOptions& options) {
+  RequireTrainedGuidance(config_, options);
   const std::vector<Condition> compared = Compared(condition, options);
-  const auto passes = static_cast<int64_t>(compared.size());
-  const auto run = [this, all = Condition::Cat(compared), passes](const std::vector<torch::Tensor>& inputs) {
-    return RunUNet(inputs[0].repeat({passes, 1, 1, 1}), inputs[1], all);
+  const auto run = [this, all = Condition::Cat(compared)](const torch::Tensor& x, const torch::Tensor& timesteps) {
+    return Predict(x, timesteps, all);
   };
-  const auto predict = [unet = std::make_shared<CapturedFunction>(run, capture_unet), passes](
-                           const torch::Tensor& x_BCHW, double t) {
-    const auto times = x_BCHW.options().dtype(torch::kFloat32);
-    return (*unet)({x_BCHW, torch::full({passes * x_BCHW.size(0)}, t, times)}).chunk(passes);
-  };
-  const auto estimate = [this, predict, options](const torch::Tensor& x_BCHW, const NoiseLevel& level) {
-    return objective_.FromPrediction(Mixed(predict(x_BCHW, level.timestep), options), x_BCHW, level);
-  };
-  if (passes > 2 || (passes == 2 && options.guidance_rescale != 0)) return estimate;
-  // Without guidance front and back are one and the scale is 1.
-  const auto step = [this, predict, w = options.guidance](const torch::Tensor& x_BCHW, const NoiseLevel& level,
-                                                          const NoiseLevel& next) {
-    const std::vector<torch::Tensor> predicted = predict(x_BCHW, level.timestep);
-    const auto [of_x, of_prediction] = objective_.StepBetween(level, next);
-    return GuidedStep(x_BCHW, predicted.front(), predicted.back(), {w, of_x, of_prediction});
-  };
-  return {estimate, step};
+  return GuidedDenoiser({run, static_cast<int64_t>(compared.size()), capture_denoiser}, objective_, options);
 }
 
 std::vector<Condition> PipelineImpl::Compared(const Condition& condition, const SamplerOptions& options) const {

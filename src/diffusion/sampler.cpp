@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "genvinci/core/error.h"
+#include "genvinci/core/text.h"
 
 namespace genvinci {
 namespace {
@@ -86,22 +87,18 @@ std::vector<NoiseLevel> MultistepLevels(int64_t steps, const NoiseSchedule& sche
 }
 
 std::unique_ptr<Sampler> MakeSampler(const SamplerOptions& options, const NoiseSchedule& schedule) {
-  const std::string& name = options.sampler;
-  if (schedule.is_flow() && (name == "ddim" || name == "plms" || name == "pndm" || name == "euler_ancestral")) {
-    throw ConfigError(
-        "SAMPLER_FLOW",
-        "sampling.sampler: {} is not defined for a rectified flow: choose euler, heun, dpmsolver++ or unipc", name);
+  std::vector<std::string> usable;
+  for (const SamplerEntry& entry : kSamplers) {
+    if (!schedule.is_flow() || entry.supports_flow) usable.push_back(entry.name);
   }
-  if (name == "ddim") return MakeDdimSampler(options, schedule);
-  if (name == "plms" || name == "pndm") return MakePlmsSampler(options, schedule);
-  if (name == "dpmsolver++") return MakeDpmSolverSampler(options, schedule);
-  if (name == "unipc") return MakeUniPcSampler(options, schedule);
-  if (name == "euler" || name == "euler_ancestral") return MakeEulerSampler(options, schedule);
-  if (name == "heun") return MakeHeunSampler(options, schedule);
-  throw ConfigError("SAMPLER",
-                    "sampling.sampler: '{}' is not known: choose ddim, plms, pndm, dpmsolver++, unipc, euler, "
-                    "euler_ancestral or heun",
-                    name);
+  for (const SamplerEntry& entry : kSamplers) {
+    if (options.sampler != entry.name) continue;
+    if (!schedule.is_flow() || entry.supports_flow) return entry.make(options, schedule);
+    throw ConfigError("SAMPLER_FLOW", "sampling.sampler: {} is not defined for a rectified flow: choose one of {}",
+                      entry.name, JoinText(usable, ", "));
+  }
+  throw ConfigError("SAMPLER", "sampling.sampler: '{}' is not known: choose one of {}", options.sampler,
+                    JoinText(usable, ", "));
 }
 
 }  // namespace genvinci

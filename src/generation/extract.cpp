@@ -74,7 +74,7 @@ Json ExtractSplit(const GenerationJob& job, Split split, const fs::path& folder)
   const std::vector<int64_t> observations = job.ObservationsOf(split);
   std::optional<StagedFolder> staged;
   if (job.ranks.is_main()) staged.emplace(folder);
-  if (!job.loaded.pipeline->unet->config().HasAttention())
+  if (!job.loaded.pipeline->denoiser->shape().reads_context)
     Warn("text_embs: this checkpoint's UNet has no attention, so they are as they were before training; use time_embs");
   const Embeddings embeddings = Embed(job, observations);
   job.ranks.OnMain([&] {

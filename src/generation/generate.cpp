@@ -4,9 +4,7 @@
 #include "genvinci/core/log.h"
 #include "genvinci/diffusion/sampler.h"
 #include "genvinci/tensor/device.h"
-#include "genvinci/weights/foreign_pipeline.h"
 #include "genvinci/weights/open_pipeline.h"
-#include "genvinci/weights/weight_source.h"
 #include "job.h"
 
 namespace genvinci {
@@ -54,9 +52,8 @@ void WarnOfLateStart(const SamplerOptions& sampling, const NoiseSchedule& schedu
   }
 }
 
-// Runs lie under the name of the dataset's folder.
-fs::path PipelineNamed(const GenerateOptions& options) {
-  return FindPipeline(FolderName(fs::path(options.dataset)), options.checkpoint);
+PipelineReference ReferenceOf(const GenerateOptions& options) {
+  return {options.checkpoint, FolderName(fs::path(options.dataset)), options.img_size};
 }
 
 std::shared_ptr<SampleRanker> OpenRanker(const GenerateOptions& options, const Dataset& dataset,
@@ -71,7 +68,7 @@ std::shared_ptr<SampleRanker> OpenRanker(const GenerateOptions& options, const D
   return std::make_shared<SampleRanker>(LoadAligner(*path, device), dataset);
 }
 
-// The files that the model was trained with, but for those that the options name.
+// The sources of the conditions in training, except those that are given anew.
 ConditionSources SourcesOf(const GenerateOptions& options, const Json& state) {
   const Json sources = state.value("sources", Json::object());
   ConditionSources found = ConditionSources::FromJson(sources.value("conditions", Json::object()));
@@ -83,7 +80,7 @@ ConditionSources SourcesOf(const GenerateOptions& options, const Json& state) {
 GenerationJob Open(const GenerateOptions& options, RankGroup& ranks) {
   const Dataset dataset = Dataset::Open(options.dataset);
   const torch::Device& device = ranks.device();
-  LoadedPipeline loaded = OpenPipeline(PipelineNamed(options), options.img_size, device);
+  LoadedPipeline loaded = OpenPipeline(ReferenceOf(options), device);
   const PipelineConfig& config = loaded.pipeline->config();
   if (dataset.has_images() && dataset.info().channels.size() != config.channels.size()) {
     throw DataError("GENERATE_CHANNELS",
@@ -91,13 +88,7 @@ GenerationJob Open(const GenerateOptions& options, RankGroup& ranks) {
                     "own checkpoint, or one prepared with --no_images",
                     dataset.path().string(), dataset.info().channels.size(), config.channels.size());
   }
-  if (options.unconditional &&
-      (config.condition_dropout == 0 || (config.models.second.Any() && config.second_dropout == 0))) {
-    throw ConfigError("GUIDANCE_UNTRAINED",
-                      "--unconditional: {} was trained with condition_dropout or second_dropout 0 and knows no null "
-                      "condition",
-                      loaded.path.string());
-  }
+  if (options.unconditional) RequireNullCondition(config, "--unconditional");
   if (options.strength < 1 && !dataset.has_images()) {
     throw ConfigError("STRENGTH_NO_IMAGES", "--strength {}: {} has no images to start from: leave it out",
                       options.strength, dataset.path().string());
@@ -143,21 +134,7 @@ std::vector<int64_t> GenerationJob::ObservationsOf(Split split) const {
   return observations;
 }
 
-SamplerOptions SamplingOf(const GenerateOptions& options) {
-  if (WeightSource::IsForeign(options.checkpoint)) return ReferenceSampling();
-  const Checkpoint checkpoint = Checkpoint::Open(PipelineNamed(options));
-  const Json state = checkpoint.RequireKind("ldm");
-  SamplerOptions sampling;
-  // What was chosen on val, once the run was finished.
-  const fs::path chosen = RunOf(checkpoint.path()) / "sampling.json";
-  std::error_code error;
-  if (fs::exists(chosen, error)) {
-    FromJson(ReadJson(chosen).value("sampling", Json::object()), sampling, chosen.string());
-    return sampling;
-  }
-  if (state.contains("sampling")) FromJson(state["sampling"], sampling, "sampling");
-  return sampling;
-}
+SamplerOptions SamplingOf(const GenerateOptions& options) { return SamplingOf(ReferenceOf(options)); }
 
 namespace {
 

@@ -93,17 +93,20 @@ void SplitOutput::WriteGrid() {
 }
 
 PngText SplitOutput::Provenance() const {
-  const SamplerOptions& sampling = job_.options.sampling;
-  return {{"Software", fmt::format("genvinci {}", kVersion)},
-          {"version", kVersion},
-          {"checkpoint", job_.loaded.path.string()},
-          {"seed", std::to_string(job_.options.common.seed)},
-          {"sampler", sampling.sampler},
-          {"steps", std::to_string(sampling.steps)},
-          {"eta", fmt::format("{}", sampling.eta)},
-          {"guidance", fmt::format("{}", sampling.guidance)},
-          {"guidance_rescale", fmt::format("{}", sampling.guidance_rescale)},
-          {"second_guidance", fmt::format("{}", sampling.SecondGuidance())}};
+  PngText text = {{"Software", fmt::format("genvinci {}", kVersion)},
+                  {"version", kVersion},
+                  {"checkpoint", job_.loaded.path.string()},
+                  {"seed", std::to_string(job_.options.common.seed)}};
+  SamplerOptions sampling = job_.options.sampling;
+  sampling.second_guidance = sampling.SecondGuidance();
+  const Json fields = ToJson(sampling);
+  for (const auto& [name, value] : fields.items()) {
+    const std::string shown = value.is_string()         ? value.get<std::string>()
+                              : value.is_number_float() ? fmt::format("{}", value.get<double>())
+                                                        : value.dump();
+    text.emplace_back(name, shown);
+  }
+  return text;
 }
 
 PngText SplitOutput::SyntheticText(int64_t item) const {
@@ -148,9 +151,7 @@ void SplitOutput::WriteDescription(double seconds_per_image) const {
                             {"channels", channels_},
                             {"unconditional", job_.options.unconditional},
                             {"strength", job_.options.strength},
-                            {"guidance", job_.options.sampling.guidance},
-                            {"guidance_rescale", job_.options.sampling.guidance_rescale},
-                            {"steps", job_.options.sampling.steps},
+                            {"sampling", ToJson(job_.options.sampling)},
                             {"seconds_per_image", seconds_per_image},
                             {"observations", names}};
   WriteJson(staged_.path() / "generation.json", description);

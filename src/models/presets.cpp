@@ -1,5 +1,6 @@
 #include "genvinci/core/error.h"
 #include "genvinci/core/text.h"
+#include "genvinci/models/denoiser.h"
 #include "genvinci/models/model_options.h"
 
 namespace genvinci {
@@ -76,7 +77,7 @@ ModelOptions Base() {
   return options;
 }
 
-void RequireEqual(const char* key, int64_t value, const char* other_key, int64_t other) {
+void RequireEqual(const char* key, int64_t value, const std::string& other_key, int64_t other) {
   if (value == other) return;
   throw ConfigError("MODEL_SIZES", "{} is {}, {} is {}: they must be equal", key, value, other_key, other);
 }
@@ -121,18 +122,25 @@ AlignerConfig AlignerPreset(const std::string& size) {
   return config;
 }
 
+void CheckFit(const ModelOptions& options) {
+  const DenoiserShape shape = ShapeOf(options);
+  const std::string name = options.denoiser;
+  RequireEqual("conditioner.context_dim", options.conditioner.context_dim, name + "'s context width",
+               shape.context_dim);
+  RequireEqual("conditioner.time_dim", options.conditioner.time_dim, name + "'s time width", shape.time_dim);
+  RequireEqual("autoencoder.latent_channels", options.autoencoder.latent_channels, name + "'s latent channels",
+               shape.latent_channels);
+}
+
 void CheckModels(const ModelOptions& options) {
-  const auto& [transformer, conditioner, autoencoder, unet, second] = options;
-  RequireLevels("autoencoder.channel_mult", autoencoder.channel_mult);
+  const UNetConfig& unet = options.unet;
+  RequireLevels("autoencoder.channel_mult", options.autoencoder.channel_mult);
   RequireLevels("unet.channel_mult", unet.channel_mult);
-  RequireDivisible("transformer.hidden", transformer.hidden, "transformer.heads", transformer.heads);
+  RequireDivisible("transformer.hidden", options.transformer.hidden, "transformer.heads", options.transformer.heads);
   for (const int64_t mult : unet.channel_mult) {
     RequireDivisible("unet.model_channels x channel_mult", unet.model_channels * mult, "unet.heads", unet.heads);
   }
-  RequireEqual("conditioner.context_dim", conditioner.context_dim, "unet.context_dim", unet.context_dim);
-  RequireEqual("conditioner.time_dim", conditioner.time_dim, "four times unet.model_channels", unet.TimeDim());
-  RequireEqual("autoencoder.latent_channels", autoencoder.latent_channels, "unet.latent_channels",
-               unet.latent_channels);
+  CheckFit(options);
   const int64_t deepest = int64_t{1} << (unet.channel_mult.size() - 1);
   for (const int64_t factor : unet.attention_downsamples) {
     if (factor >= 1 && deepest % factor == 0) continue;

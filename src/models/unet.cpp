@@ -72,7 +72,16 @@ class UNetStageImpl : public torch::nn::Module {
   std::vector<Layer> layers_;
 };
 
-UNetImpl::UNetImpl(const UNetConfig& config) : config_(config) {
+DenoiserShape UNetShape(const ModelOptions& options) { return UNetImpl::ShapeOf(options.unet); }
+
+std::shared_ptr<DenoiserImpl> MakeUNet(const ModelOptions& options) { return std::make_shared<UNetImpl>(options.unet); }
+
+DenoiserShape UNetImpl::ShapeOf(const UNetConfig& config) {
+  return {config.latent_channels, config.context_dim, config.TimeDim(),
+          config.space_to_depth << (config.channel_mult.size() - 1), config.HasAttention()};
+}
+
+UNetImpl::UNetImpl(const UNetConfig& config) : DenoiserImpl(ShapeOf(config)), config_(config) {
   const int64_t width = config.model_channels;
   time_in_ = RegisterAt(*this, "time_embed.0", torch::nn::Linear(width, config.TimeDim()));
   time_out_ = RegisterAt(*this, "time_embed.2", torch::nn::Linear(config.TimeDim(), config.TimeDim()));

@@ -61,7 +61,8 @@ class Evaluation {
         dataset_(Dataset::Open(options.dataset.empty() ? generated_.dataset : options.dataset)),
         rows_(generated_.RowsIn(dataset_)),
         share_(ranks.ShareOf(generated_.n)),
-        loaded_(OpenPipeline(generated_.checkpoint, generated_.img_size, ranks.device())),
+        loaded_(OpenPipeline({generated_.checkpoint.string(), FolderName(dataset_.path()), generated_.img_size},
+                             ranks.device())),
         resampler_(GroupsOf(dataset_, rows_), options.bootstraps, options.common.seed) {
     if (generated_.img_size < kSmallestSide) {
       throw DataError("EVALUATE_SIZE", "{}: images of {} px, SSIM needs {}: generate larger ones",
@@ -224,9 +225,7 @@ class Evaluation {
     json["dataset"] = dataset_.path().string();
     json["generated"] = generated_.path.string();
     json["img_size"] = generated_.img_size;
-    json["guidance"] = generated_.guidance;
-    json["guidance_rescale"] = generated_.guidance_rescale;
-    json["steps"] = generated_.steps;
+    json.update(ToJson(generated_.sampling));
     json["seed"] = options_.common.seed;
     json["version"] = kVersion;
     json["command_line"] = CommandLine();

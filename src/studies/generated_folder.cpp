@@ -18,6 +18,19 @@ T Field(const Json& json, const char* key, const fs::path& source) {
   }
 }
 
+// Older versions kept three of the options.
+SamplerOptions SamplingIn(const Json& json, const fs::path& source) {
+  SamplerOptions sampling;
+  if (json.contains("sampling")) {
+    FromJson(json["sampling"], sampling, source.string());
+    return sampling;
+  }
+  sampling.steps = Field<int64_t>(json, "steps", source);
+  sampling.guidance = Field<double>(json, "guidance", source);
+  sampling.guidance_rescale = Field<double>(json, "guidance_rescale", source);
+  return sampling;
+}
+
 }  // namespace
 
 GeneratedFolder GeneratedFolder::Open(const fs::path& path) {
@@ -32,9 +45,7 @@ GeneratedFolder GeneratedFolder::Open(const fs::path& path) {
   folder.n = Field<int64_t>(json, "n", source);
   folder.num_samples = Field<int64_t>(json, "num_samples", source);
   folder.img_size = Field<int64_t>(json, "img_size", source);
-  folder.steps = Field<int64_t>(json, "steps", source);
-  folder.guidance = Field<double>(json, "guidance", source);
-  folder.guidance_rescale = Field<double>(json, "guidance_rescale", source);
+  folder.sampling = SamplingIn(json, source);
   folder.channels = Field<std::vector<std::string>>(json, "channels", source);
   folder.observations = Field<std::vector<std::string>>(json, "observations", source);
   if (folder.n < 1 || folder.num_samples < 1 || static_cast<int64_t>(folder.observations.size()) != folder.n) {

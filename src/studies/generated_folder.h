@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "genvinci/data/dataset.h"
+#include "genvinci/diffusion/sampler_options.h"
 #include "genvinci/io/image.h"
 
 namespace genvinci {
@@ -15,8 +16,8 @@ namespace genvinci {
 struct GeneratedFolder {
   fs::path path, checkpoint;
   std::string dataset, split;
-  int64_t n = 0, num_samples = 0, img_size = 0, steps = 0;
-  double guidance = 1, guidance_rescale = 0;
+  int64_t n = 0, num_samples = 0, img_size = 0;
+  SamplerOptions sampling;
   std::vector<std::string> channels;
   std::vector<std::string> observations;  // obs_names, in the order of the images
 

@@ -1,6 +1,7 @@
 #include "genvinci/technologies/section_reader.h"
 
 #include "genvinci/core/error.h"
+#include "genvinci/core/text.h"
 
 namespace genvinci {
 
@@ -13,10 +14,11 @@ Image SectionReader::Patch(int64_t i) const {
 }
 
 std::unique_ptr<SectionReader> OpenReader(const PrepareOptions& options) {
-  if (options.technology == "st") return OpenStReader(options);
-  if (options.technology == "h5ad") return OpenH5adReader(options);
-  if (options.technology == "virtual") return OpenVirtualReader(options);
-  throw UsageError("TECHNOLOGY", "--technology {}: unknown: give st, h5ad or virtual", options.technology);
+  for (const TechnologyEntry& entry : kTechnologies) {
+    if (options.technology == entry.name) return entry.open(options);
+  }
+  throw UsageError("TECHNOLOGY", "--technology {}: unknown: give one of {}", options.technology,
+                   JoinText(Listed(kTechnologyNames), ", "));
 }
 
 FrameColumn LabelColumn(const std::vector<std::string>& values) {

@@ -8,6 +8,7 @@
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/text.h"
+#include "genvinci/data/dataset.h"
 #include "genvinci/io/table.h"
 #include "genvinci/technologies/section_reader.h"
 #include "genvinci/technologies/st_files.h"

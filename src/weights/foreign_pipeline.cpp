@@ -51,7 +51,7 @@ LoadedPipeline OpenForeignPipeline(const fs::path& path, int64_t img_size, const
   skip.reset();
   LoadWeights(*pipeline->transformer, source, transformer, {.optional = {"cls."}});
   LoadWeights(*pipeline->conditioner, source, conditioner);
-  LoadWeights(*pipeline->unet, source, unet);
+  LoadWeights(*pipeline->denoiser, source, unet);
   LoadWeights(*pipeline->autoencoder, source, autoencoder);
   const torch::NoGradGuard no_grad;
   pipeline->null_context.zero_();

@@ -5,13 +5,34 @@
 #include "genvinci/weights/weight_source.h"
 
 namespace genvinci {
+namespace {
 
-fs::path FindPipeline(const std::string& dataset, const std::string& reference) {
-  return WeightSource::IsForeign(reference) ? fs::path(reference) : ResolveRun(dataset, "ldm", reference);
+fs::path RunNamed(const PipelineReference& reference) {
+  return ResolveRun(reference.dataset, "ldm", reference.checkpoint);
 }
 
-LoadedPipeline OpenPipeline(const fs::path& path, int64_t img_size, const torch::Device& device) {
-  return WeightSource::IsForeign(path) ? OpenForeignPipeline(path, img_size, device) : LoadPipeline(path, device);
+}  // namespace
+
+LoadedPipeline OpenPipeline(const PipelineReference& reference, const torch::Device& device) {
+  return WeightSource::IsForeign(reference.checkpoint)
+             ? OpenForeignPipeline(reference.checkpoint, reference.img_size, device)
+             : LoadPipeline(RunNamed(reference), device);
+}
+
+SamplerOptions SamplingOf(const PipelineReference& reference) {
+  if (WeightSource::IsForeign(reference.checkpoint)) return ReferenceSampling();
+  const Checkpoint checkpoint = Checkpoint::Open(RunNamed(reference));
+  const Json state = checkpoint.RequireKind("ldm");
+  SamplerOptions sampling;
+  // Written when the run was finished.
+  const fs::path chosen = RunOf(checkpoint.path()) / "sampling.json";
+  std::error_code error;
+  if (fs::exists(chosen, error)) {
+    FromJson(ReadJson(chosen).value("sampling", Json::object()), sampling, chosen.string());
+    return sampling;
+  }
+  if (state.contains("sampling")) FromJson(state["sampling"], sampling, "sampling");
+  return sampling;
 }
 
 }  // namespace genvinci

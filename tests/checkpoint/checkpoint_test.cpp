@@ -111,6 +111,22 @@ TEST(Checkpoint, SaysWhatIsMissing) {
   CatchError("FILE_MISSING", [&] { Checkpoint::Open(run / "checkpoints/step-7"); });
 }
 
+// A network is drawn from without its optimizer, whose gigabytes need not be read.
+TEST(Checkpoint, VerifiesWhatItIsOpenedFor) {
+  const TempFolder run;
+  CheckpointWriter writer(run.path(), 3);
+  writer.Tensors("model", {{"weight", torch::ones({2})}});
+  writer.Tensors("optimizer", {{"steps", torch::ones({2})}});
+  writer.Json("state", {{"kind", "mlm"}});
+  writer.Commit(/*best=*/true);
+  Checkpoint::Open(run.path(), "latest", CheckpointUse::kAll);
+  Spill(run / "checkpoints/step-3/optimizer.safetensors", "damaged");
+  EXPECT_EQ(Checkpoint::Open(run.path()).step(), 3);
+  CatchError("CKPT_DAMAGED", [&] { Checkpoint::Open(run.path(), "latest", CheckpointUse::kAll); });
+  Spill(run / "checkpoints/step-3/model.safetensors", "damaged");
+  CatchError("CKPT_DAMAGED", [&] { Checkpoint::Open(run.path()); });
+}
+
 TEST(Checkpoint, KeepsAVocabularyThatIsNotBuiltIn) {
   const TempFolder run;
   const Vocabulary own({{2, "ENSG00000000001", "ONE", 1.5}, {3, "ENSG00000000002", "TWO", 0.5}});
@@ -137,7 +153,7 @@ TEST(FaultCheckpoint, NoticesEveryFlippedByte) {
       std::string bad = good;
       bad[at] = static_cast<char>(bad[at] ^ (1 << (at % 8)));
       Spill(folder / name, bad);
-      ASSERT_THROW(Checkpoint::Open(run.path()), Error) << name << " byte " << at;
+      ASSERT_THROW(Checkpoint::Open(run.path(), "best", CheckpointUse::kAll), Error) << name << " byte " << at;
     }
     Spill(folder / name, good);
     ASSERT_EQ(Checkpoint::Open(run.path()).step(), 1);

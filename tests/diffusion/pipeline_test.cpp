@@ -203,8 +203,8 @@ TEST(Pipeline, TheUNetAsksForNoValues) {
         called.insert(function.name());
         return nullptr;
       }));
-  pipeline->unet->forward(torch::randn({2, 4, 8, 8}), torch::tensor({3.0F, 4.0F}), condition.context_BLD,
-                          condition.time_BT);
+  pipeline->denoiser->forward(torch::randn({2, 4, 8, 8}), torch::tensor({3.0F, 4.0F}), condition.context_BLD,
+                              condition.time_BT);
   at::removeCallback(handle);
   EXPECT_EQ(called.count("aten::conv2d"), 1);
   EXPECT_EQ(called.count("aten::scaled_dot_product_attention"), 1);
@@ -227,9 +227,9 @@ TEST(GpuPipeline, DrawsTheSameFromACapturedUNet) {
       SamplerOptions options = FewSteps();
       options.sampler = sampler;
       options.guidance = guidance;
-      pipeline->capture_unet = true;
+      pipeline->capture_denoiser = true;
       const torch::Tensor captured = Draw(pipeline, options, 8);
-      pipeline->capture_unet = false;
+      pipeline->capture_denoiser = false;
       EXPECT_LT((Draw(pipeline, options, 8) - captured).abs().max().item<double>(), 1e-4) << sampler << guidance;
     }
   }

@@ -40,14 +40,16 @@ TEST_F(ForeignPipeline, DrawsWhatItsOwnerDraws) {
 
 TEST_F(ForeignPipeline, OpensByTheSameDoorAsARun) {
   const fs::path file = Write(), run = MakeTinyRun(folder_ / "run");
-  EXPECT_EQ(FindPipeline("no_dataset", file.string()), file);
-  EXPECT_EQ(FindPipeline("no_dataset", run.string()), run);
-  CatchError("RUN_MISSING", [&] { FindPipeline("no_dataset", (folder_ / "checkpoint_7.pth").string()); });
-  const LoadedPipeline foreign = OpenPipeline(file, /*img_size=*/32, torch::kCPU);
+  const auto open = [](const fs::path& path) {
+    return OpenPipeline({path.string(), "no_dataset", /*img_size=*/32}, torch::kCPU);
+  };
+  CatchError("RUN_MISSING", [&] { open(folder_ / "checkpoint_7"); });
+  const LoadedPipeline foreign = open(file);
   EXPECT_EQ(foreign.path, file);
   EXPECT_EQ(foreign.pipeline->config().img_size, 32);
+  EXPECT_EQ(SamplingOf(PipelineReference{file.string(), "no_dataset"}).sampler, "plms");
   // A run knows the size of its images.
-  const LoadedPipeline own = OpenPipeline(run, /*img_size=*/32, torch::kCPU);
+  const LoadedPipeline own = open(run);
   EXPECT_EQ(own.path, run / "checkpoints/step-10");
   EXPECT_EQ(own.pipeline->config().img_size, 16);
 }

@@ -38,14 +38,18 @@ class CheckpointWriter {
   genvinci::Json files_ = genvinci::Json::object();
 };
 
+// What a checkpoint is opened for: a network needs its weights alone, a run that is resumed the optimizer's state too.
+enum class CheckpointUse { kWeights, kAll };
+
 // A verified checkpoint folder.
 class Checkpoint {
  public:
-  // `path`: a run (its `which`, "best" or "latest"), a checkpoint folder, or "step-<n>" in it. The manifest is
-  // verified; for a run, a damaged checkpoint falls back to the one before with a warning. "latest" is the last one
-  // committed even where a crash kept the file `latest` from following. DataError CKPT_MANIFEST, CKPT_DAMAGED;
-  // MissingFileError CKPT_MISSING.
-  static Checkpoint Open(const fs::path& path, const std::string& which = "best");
+  // `path`: a run (its `which`, "best" or "latest"), a checkpoint folder, or "step-<n>" in it. The manifest and the
+  // files that `use` needs are verified by their sums, each once a process as long as it does not change; for a run, a
+  // damaged checkpoint falls back to the one before with a warning. "latest" is the last one committed even where a
+  // crash kept the file `latest` from following. DataError CKPT_MANIFEST, CKPT_DAMAGED; MissingFileError CKPT_MISSING.
+  static Checkpoint Open(const fs::path& path, const std::string& which = "best",
+                         CheckpointUse use = CheckpointUse::kWeights);
 
   const fs::path& path() const { return path_; }
   int64_t step() const { return step_; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <functional>
 #include <limits>
@@ -43,6 +44,18 @@ struct Range {
 struct Choices {
   std::vector<std::string> values;
 };
+
+// The names of a table of {name, functions...}, copied when compiling: whoever lists them needs none of the functions.
+template <typename Entry, size_t kSize>
+constexpr std::array<const char*, kSize> NamesIn(const Entry (&table)[kSize]) {
+  std::array<const char*, kSize> names{};
+  for (size_t i = 0; i < kSize; ++i) names[i] = table[i].name;
+  return names;
+}
+template <size_t kSize>
+std::vector<std::string> Listed(const std::array<const char*, kSize>& names) {
+  return {names.begin(), names.end()};
+}
 
 struct DecidesNoNumber {};
 inline constexpr DecidesNoNumber kDecidesNoNumber;

@@ -10,9 +10,9 @@
 #include "genvinci/diffusion/sampler.h"
 #include "genvinci/models/autoencoder.h"
 #include "genvinci/models/conditioner.h"
+#include "genvinci/models/denoiser.h"
 #include "genvinci/models/gene_transformer.h"
 #include "genvinci/models/second_conditioner.h"
-#include "genvinci/models/unet.h"
 
 namespace genvinci {
 
@@ -36,6 +36,12 @@ struct PipelineConfig {
   }
 };
 
+// ConfigError GUIDANCE_UNTRAINED where `options` ask for guidance by a null condition that a model of `config` was not
+// trained with, GUIDANCE_SECOND where they scale an extra condition that it has not.
+void RequireTrainedGuidance(const PipelineConfig& config, const SamplerOptions& options);
+// The same of drawing under the null condition alone.
+void RequireNullCondition(const PipelineConfig& config, const std::string& asked_by);
+
 inline constexpr double kStableDiffusionLatentScale = 0.18215;
 
 // Start noise, one stream a (seed, observation, sample).
@@ -43,11 +49,11 @@ struct SampleKey {
   int64_t seed = 0, observation = 0, sample = 0;
 };
 
-// Conditioner + UNet + autoencoder + sampler: what sample grids, generation and studies all use. A torch module whose
-// children are `transformer` (not where a vector stands in place of genes), `conditioner`, `second` (where there is a
-// second condition), `unet`, `autoencoder`; buffers `latent_mean`, `latent_scale` (latent channels; SD's own: 0 and
-// 0.18215) and parameters `null_context` (tokens, width), `null_time` (time_dim), likewise `null_second` and
-// `null_second_time`.
+// Conditioner + denoiser + autoencoder + sampler: what sample grids, generation and studies all use. A torch module
+// whose children are `transformer` (not where a vector stands in place of genes), `conditioner`, `second` (where there
+// is a second condition), the denoiser under its own name (`unet`), `autoencoder`; buffers `latent_mean`,
+// `latent_scale` (latent channels; SD's own: 0 and 0.18215) and parameters `null_context` (tokens, width), `null_time`
+// (time_dim), likewise `null_second` and `null_second_time`.
 class PipelineImpl : public torch::nn::Module {
  public:
   // ConfigError (PIPELINE_SIZES, PIPELINE_IMG_SIZE) when the parts do not fit together.
@@ -94,19 +100,18 @@ class PipelineImpl : public torch::nn::Module {
   GeneTransformer transformer{nullptr};
   std::shared_ptr<ConditionerImpl> conditioner;
   SecondConditioner second{nullptr};
-  UNet unet{nullptr};
+  std::shared_ptr<DenoiserImpl> denoiser;
   Autoencoder autoencoder{nullptr};
   torch::Tensor latent_mean, latent_scale, null_context, null_time, null_second, null_second_time;
-  // On CUDA, sampling launches the UNet's kernels as one graph from its second call on.
-  bool capture_unet = true;
+  // On CUDA, sampling launches the denoiser's kernels as one graph from its second call on.
+  bool capture_denoiser = true;
 
  private:
-  // The UNet under a condition, guided as `options` say: all that guidance compares goes through the UNet in one batch.
-  Denoise GuidedUNet(const Condition& condition, const SamplerOptions& options);
+  // The denoiser under a condition, guided as `options` say.
+  Denoise Guide(const Condition& condition, const SamplerOptions& options);
   // What guidance compares: the null condition first, where there is any guidance, the whole condition last.
   std::vector<Condition> Compared(const Condition& condition, const SamplerOptions& options) const;
-  void RequireNullConditions(const Condition& condition, const SamplerOptions& options) const;
-  torch::Tensor RunUNet(const torch::Tensor& x_BCHW, const torch::Tensor& timesteps_B, const Condition& condition);
+  torch::Tensor Predict(const torch::Tensor& x_BCHW, const torch::Tensor& timesteps_B, const Condition& condition);
   torch::Tensor Noise(const char* purpose, const std::vector<SampleKey>& keys,
                       const std::vector<int64_t>& more_ids) const;
 

@@ -45,8 +45,8 @@ struct SampleStart {
   double strength = 1;
 };
 
-// From noise to latents. A sampler is one source file and one line in MakeSampler. Numbers that depend on the steps
-// alone are worked out before the first one, so that nothing inside the loop waits for the device.
+// From noise to latents. A sampler is one source file and one line in kSamplers (sampler_options.h). Numbers that
+// depend on the steps alone are worked out before the first one, so that nothing inside the loop waits for the device.
 class Sampler {
  public:
   virtual ~Sampler() = default;
@@ -71,17 +71,9 @@ class Sampler {
   std::vector<NoiseLevel> levels_;
 };
 
-// The visible registry. ConfigError SAMPLER for an unknown name, SAMPLER_STEPS for a number of steps that the noise
-// process does not allow, SAMPLER_FLOW for a sampler that is not defined for a rectified flow.
+// From kSamplers (sampler_options.h). ConfigError SAMPLER for an unknown name, SAMPLER_STEPS for a number of steps that
+// the noise process does not allow, SAMPLER_FLOW for a sampler that is not defined for a rectified flow.
 std::unique_ptr<Sampler> MakeSampler(const SamplerOptions& options, const NoiseSchedule& schedule);
-
-// What MakeSampler chooses from.
-std::unique_ptr<Sampler> MakeDdimSampler(const SamplerOptions& options, const NoiseSchedule& schedule);
-std::unique_ptr<Sampler> MakePlmsSampler(const SamplerOptions& options, const NoiseSchedule& schedule);
-std::unique_ptr<Sampler> MakeDpmSolverSampler(const SamplerOptions& options, const NoiseSchedule& schedule);
-std::unique_ptr<Sampler> MakeUniPcSampler(const SamplerOptions& options, const NoiseSchedule& schedule);
-std::unique_ptr<Sampler> MakeEulerSampler(const SamplerOptions& options, const NoiseSchedule& schedule);
-std::unique_ptr<Sampler> MakeHeunSampler(const SamplerOptions& options, const NoiseSchedule& schedule);
 
 // x_0 and eps put together at a level: the deterministic step of DDIM (Song et al. 2021, equation 12) and, in the
 // coordinates of any of these processes, of Euler's method.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -58,7 +59,7 @@ struct ConditionerConfig {
   }
 };
 
-// What the UNet is told beside the first condition; see second_conditioner.h.
+// The extra condition besides the profile; see second_conditioner.h.
 struct SecondConfig {
   int64_t neighbours = 0;
   int64_t neighbour_dim = 0;
@@ -173,12 +174,42 @@ struct AlignerConfig {
   }
 };
 
+class DenoiserImpl;
+struct ModelOptions;
+
+// What the other parts must fit.
+struct DenoiserShape {
+  int64_t latent_channels = 0;
+  int64_t context_dim = 0;
+  int64_t time_dim = 0;         // width of what joins the time embedding
+  int64_t latent_multiple = 1;  // by which the sides of the latents must divide
+  bool reads_context = true;    // else the profile acts through the time embedding alone
+};
+using DenoiserFactory = std::shared_ptr<DenoiserImpl>(const ModelOptions& options);
+using DenoiserShapeFunction = DenoiserShape(const ModelOptions& options);
+
+// Each denoiser is defined in a source file of its own in src/models.
+DenoiserFactory MakeUNet;
+DenoiserShapeFunction UNetShape;
+
+// The visible registry of denoisers. Checkpoints keep a denoiser's tensors under its name.
+struct DenoiserEntry {
+  const char* name;
+  DenoiserFactory* make;
+  DenoiserShapeFunction* shape;
+};
+inline constexpr DenoiserEntry kDenoisers[] = {
+    {"unet", MakeUNet, UNetShape},
+};
+inline constexpr auto kDenoiserNames = NamesIn(kDenoisers);
+
 struct ModelOptions {
   GeneTransformerConfig transformer;
   ConditionerConfig conditioner;
   AutoencoderConfig autoencoder;
   UNetConfig unet;
   SecondConfig second = {};
+  std::string denoiser = "unet";
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -186,7 +217,8 @@ struct ModelOptions {
     v("conditioner", conditioner, "conditioner");
     v("autoencoder", autoencoder, "autoencoder");
     v("unet", unet, "UNet");
-    v("second", second, "what is told beside the profile (set by what is given)");
+    v("second", second, "extra condition besides the profile (set by what is given)");
+    v("denoiser", denoiser, "network that predicts the noise", Choices{Listed(kDenoiserNames)});
   }
 };
 
@@ -195,8 +227,10 @@ inline const std::vector<std::string> kModelSizes = {"tiny", "small", "base", "g
 // ConfigError (MODEL_SIZE) for another name.
 ModelOptions ModelPreset(const std::string& size);
 AlignerConfig AlignerPreset(const std::string& size);
-// That the parts fit each other (heads divide widths, the conditioner's sizes are the UNet's, ...). ConfigError
-// (MODEL_SIZES) names the two keys.
+// That each part can be made (heads divide widths, ...) and CheckFit. ConfigError (MODEL_SIZES) names the two keys.
 void CheckModels(const ModelOptions& options);
+// That the parts fit each other: conditioner, autoencoder and denoiser agree on what they exchange. ConfigError,
+// likewise.
+void CheckFit(const ModelOptions& options);
 
 }  // namespace genvinci

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "genvinci/models/model_options.h"
+#include "genvinci/models/denoiser.h"
 #include "genvinci/nn/checkpointed_layers.h"
 
 namespace genvinci {
@@ -15,14 +15,13 @@ struct StageInput;
 
 // Stable Diffusion 1.5's UNet with configurable widths and, before it, an optional space-to-depth. Parameters are
 // called as in CompVis's checkpoints (time_embed.0.weight, input_blocks.1.0.in_layers.0.weight, ..., out.2.bias).
-class UNetImpl : public torch::nn::Module, public CheckpointedLayers {
+class UNetImpl : public DenoiserImpl, public CheckpointedLayers {
  public:
   explicit UNetImpl(const UNetConfig& config);
+  static DenoiserShape ShapeOf(const UNetConfig& config);
 
-  // latents_BCHW scaled to unit variance; timesteps_B in [0, 1000], whole or not; context_BLD; time_BT is added to the
-  // time embedding (may be undefined). Returns the prediction, of the latents' shape.
   torch::Tensor forward(const torch::Tensor& latents_BCHW, const torch::Tensor& timesteps_B,
-                        const torch::Tensor& context_BLD, const torch::Tensor& time_BT = {});
+                        const torch::Tensor& context_BLD, const torch::Tensor& time_BT = {}) override;
 
   const UNetConfig& config() const { return config_; }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,25 @@
 #include "genvinci/core/run_folder.h"
 
 namespace genvinci {
+
+class SectionReader;
+struct PrepareOptions;
+
+// Opens the files that options.input leads to. Each reader is defined in a source file of its own in src/technologies.
+using ReaderFactory = std::unique_ptr<SectionReader>(const PrepareOptions& options);
+ReaderFactory OpenStReader, OpenH5adReader, OpenVirtualReader;
+
+// The visible registry of technologies: the choices of --technology, its errors and OpenReader all come from it.
+struct TechnologyEntry {
+  const char* name;
+  ReaderFactory* open;
+};
+inline constexpr TechnologyEntry kTechnologies[] = {
+    {"st", OpenStReader},            // legacy Spatial Transcriptomics
+    {"h5ad", OpenH5adReader},        // AnnData and a folder of ready patches
+    {"virtual", OpenVirtualReader},  // the simulated tissue
+};
+inline constexpr auto kTechnologyNames = NamesIn(kTechnologies);
 
 struct PrepareOptions {
   CommonOptions common;
@@ -36,7 +56,7 @@ struct PrepareOptions {
   void Fields(Visitor& v) {
     v("common", common, "");
     v.Group("Input");
-    v("technology", technology, "kind of data", Choices{{"st", "h5ad", "virtual"}});
+    v("technology", technology, "kind of data", Choices{Listed(kTechnologyNames)});
     v("input", input, "folder or file of the data");
     v("sections", sections, "use only these sections");
     v.Group("Images");

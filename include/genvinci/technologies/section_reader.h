@@ -61,21 +61,16 @@ class SectionReader {
   SourceData data_;
 };
 
-// The reader for options.technology: the one place to add a technology to.
+// The reader for options.technology, from kTechnologies (prepare_options.h). UsageError TECHNOLOGY for an unknown one.
+//
+// st: a folder (or one count table) with, for each section S, S.tsv[.gz] (rows XxY or X_Y, a column a gene),
+// S_selection.tsv[.gz] (x, y, pixel_x, pixel_y, selected), S.jpg|png|tif, and optionally S-cluster-annotation.tsv[.gz]
+// (x, y, label, patient_id) and S-proportion.tsv[.gz]. Images may be in options.images or in a sub-folder or sibling
+// folder whose name says so ("images", "ST-imgs"), selections likewise ("ST-spotfiles"). obs_names are <S>_<row name>;
+// neighbouring spots are 200 um apart.
+// h5ad: an h5ad and a folder of ready patches named by obs_name.
+// virtual: the simulated tissue.
 std::unique_ptr<SectionReader> OpenReader(const PrepareOptions& options);
-
-// Legacy Spatial Transcriptomics: a folder (or one count table) with, for each section S, S.tsv[.gz] (rows XxY or X_Y,
-// a column a gene), S_selection.tsv[.gz] (x, y, pixel_x, pixel_y, selected), S.jpg|png|tif, and optionally
-// S-cluster-annotation.tsv[.gz] (x, y, label, patient_id) and S-proportion.tsv[.gz]. Images may be in options.images or
-// in a sub-folder or sibling folder whose name says so ("images", "ST-imgs"), selections likewise ("ST-spotfiles").
-// obs_names are <S>_<row name>; neighbouring spots are 200 um apart.
-std::unique_ptr<SectionReader> OpenStReader(const PrepareOptions& options);
-
-// An h5ad and a folder of ready patches named by obs_name.
-std::unique_ptr<SectionReader> OpenH5adReader(const PrepareOptions& options);
-
-// The simulated tissue.
-std::unique_ptr<SectionReader> OpenVirtualReader(const PrepareOptions& options);
 
 // A categorical column in which "" is missing.
 FrameColumn LabelColumn(const std::vector<std::string>& values);

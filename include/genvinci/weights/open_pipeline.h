@@ -8,12 +8,18 @@
 
 namespace genvinci {
 
-// The path of the model that a flag names for a dataset: GenVinci's own checkpoint_<n>.pth where such a file is there,
-// else a fine-tuning run as ResolveRun finds it. MissingFileError RUN_MISSING.
-fs::path FindPipeline(const std::string& dataset, const std::string& reference);
+// What a user calls a model that draws images.
+struct PipelineReference {
+  // A fine-tuning run (folder, timestamp or "latest"), one of its checkpoints, or GenVinci's own (checkpoint_<n>.pth).
+  std::string checkpoint;
+  std::string dataset;     // name under which runs lie in output/
+  int64_t img_size = 256;  // px that GenVinci's own draws; a run knows its own
+};
 
-// The model at a path that FindPipeline returned, ready to draw: LoadPipeline, or OpenForeignPipeline with `img_size`,
-// which GenVinci's checkpoints do not hold. LoadedPipeline::path says which checkpoint was read; errors as theirs.
-LoadedPipeline OpenPipeline(const fs::path& path, int64_t img_size, const torch::Device& device);
+// The one door to models that draw: LoadPipeline or OpenForeignPipeline, and their errors.
+LoadedPipeline OpenPipeline(const PipelineReference& reference, const torch::Device& device);
+// How it draws unless the user says otherwise: as was chosen on val, else as in training; GenVinci's own as GenVinci
+// does.
+SamplerOptions SamplingOf(const PipelineReference& reference);
 
 }  // namespace genvinci
