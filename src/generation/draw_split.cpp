@@ -82,7 +82,7 @@ class SplitDrawing {
     return drawn;
   }
 
-  // A rank without a share of a last, short batch.
+  // The last, short batch may leave a rank without a share.
   DrawnItems DrawnNothing() const {
     std::vector<int64_t> latents = job_.loaded.pipeline->LatentShape();
     latents.insert(latents.begin(), 0);
@@ -92,7 +92,7 @@ class SplitDrawing {
             torch::empty({0}, torch::kFloat64)};
   }
 
-  // Normalised latents of the observations' own images, the mean of what the autoencoder says.
+  // Normalised latents of the observations' real images: the means of the autoencoder's posterior.
   torch::Tensor RealLatents(const std::vector<int64_t>& observations) const {
     Pipeline pipeline = job_.loaded.pipeline;
     const int64_t side = pipeline->config().img_size;

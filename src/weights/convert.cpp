@@ -106,7 +106,7 @@ Json HuggingFaceConfig(const GeneTransformerConfig& config) {
           {"pad_token_id", 0}};
 }
 
-// A model of the size, whose memory is never touched, tells names and shapes.
+// Names and shapes are read from a model of that size, whose memory is never touched.
 template <typename Make>
 void ListTensors(Part& part, const Make& make) {
   const SkipRandomInit skip;
@@ -114,7 +114,7 @@ void ListTensors(Part& part, const Make& make) {
   for (const auto& [name, tensor] : StateOf(*model, "")) {
     if (part.source->Has(part.layout.theirs(name))) part.tensors.emplace_back(name, tensor.sizes().vec());
   }
-  // What is missing is an error, as when the model is opened.
+  // A missing tensor is an error here, as it is when the model is opened.
   LoadOptions options;
   if (part.kind == "transformer") options.optional = {"cls."};
   RequireFit(*model, *part.source, part.layout, options);
@@ -253,7 +253,7 @@ class Converter {
     }
   }
 
-  // What no part of the target takes, and what an earlier conversion had kept.
+  // Tensors that no part of the target takes, and those that an earlier conversion kept aside.
   void KeepAside() {
     std::set<std::string> names;
     for (const WeightSource& source : sources_) {
@@ -317,7 +317,7 @@ class Converter {
     staged.Commit();
   }
 
-  // One file, so what was kept aside has its place here again.
+  // The target is one file, in which everything that was kept aside has a place again.
   void WriteCompVis() {
     std::error_code error;
     if (fs::exists(output_, error))

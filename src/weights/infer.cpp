@@ -33,7 +33,7 @@ class Sizes {
   void Require(bool sensible, const char* what) const {
     if (!sensible) throw DataError("WEIGHTS_CONFIG", "{}: {}", source_.path().string(), what);
   }
-  // What tensors do not tell: Stable Diffusion's number, where no config.json says another.
+  // For a number that no tensor's shape tells, so that it comes from config.json or is Stable Diffusion's.
   void RequireDivisor(int64_t number, int64_t width, const char* key) const {
     if (number > 0 && width % number == 0) return;
     throw DataError("WEIGHTS_CONFIG",

@@ -46,7 +46,7 @@ std::string WithoutDots(std::string name) {
   return name;
 }
 
-// CompVis keeps averaged weights under one module, the dots of whose names are taken out.
+// CompVis keeps averaged weights in one module, under their names without the dots.
 std::optional<Layout> FindCompVisEma(const WeightSource& source) {
   for (const char* prefix : {"model_ema.", "state_dict.model_ema.", "model_state_dict.model_ema."}) {
     const std::string start = prefix;
@@ -163,7 +163,7 @@ std::optional<Layout> FindGeneTransformer(const WeightSource& source) {
   std::vector<std::string> unused = {"cls.predictions.decoder.", "cls.seq_relationship.", "classifier."};
   for (const char* name : {"embeddings.position_ids", "pooler."})
     unused.push_back((whole ? "bert." : "") + std::string(name));
-  // Beside a transformer that lies among other modules these are not its own.
+  // Where the transformer lies among other modules, tensors that are not its own are theirs.
   if (!whole && !prefix.empty()) unused.push_back("");
   return Layout{
       "Hugging Face", prefix,

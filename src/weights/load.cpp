@@ -47,7 +47,7 @@ class Loader {
     for (Match& match : matched_) {
       if (!StaysInFile(match)) continue;
       in_place.push_back(match.theirs);
-      // The memory that the model was made with goes before that of the file comes.
+      // Frees the model's initial memory before the file's pages are read.
       match.tensor.set_data(torch::empty({0}, match.tensor.options()));
     }
     source_.Fetch(in_place);
@@ -80,7 +80,7 @@ class Loader {
       match.tensor.set_data(BorrowTensor(source_.View(match.theirs), source_.OwnerOf(match.theirs)).view(match.shape));
       return;
     }
-    // One at a time: a whole file in memory beside the model would double it.
+    // One tensor at a time: the whole file in memory beside the model would take twice the room.
     source_.Fetch({match.theirs});
     match.tensor.copy_(BorrowTensor(source_.View(match.theirs)).view(match.shape));
     source_.Release(match.theirs);
@@ -138,7 +138,8 @@ Layout Need(const std::optional<Layout>& found, const WeightSource& source, cons
   throw DataError("WEIGHTS_MODEL", "{}: holds no {} by the names of any known kind", source.path().string(), what);
 }
 
-// Made by `make`, whose random numbers would all be overwritten; what --partial leaves keeps them.
+// The model that `make` makes, without its random initial values, which loading overwrites; with --partial they are
+// drawn, as some are kept.
 template <typename Make>
 auto Loaded(const Make& make, const WeightSource& source, const Layout& layout, const LoadOptions& options) {
   std::optional<SkipRandomInit> skip;

@@ -15,15 +15,15 @@ namespace genvinci {
 //   transformer's last hidden state, averaged over all positions where the conditioner needs the full length, as the
 //   reference does, else over the profile's own tokens) text_embs (the context, averaged over its tokens) and time_embs
 //   (what the profile adds to the time embedding); extraction.json.
-// options.common.output is the folder itself, or holds one folder a split where there are several; by default
+// options.common.output is the folder itself, or holds one folder for each of several splits; by default
 // <run>/generated/<split>, or embeddings/, with _2, _3, ... where that is taken.
 // Returns {"output": folder, "split", "n", ...}, for several splits {"output", "n", "splits": [...]}.
 // UsageError FLAGS_CONFLICT; DataError GENERATE_CHANNELS, SPLIT_EMPTY, NOISE_SHAPE, SAMPLE_NOT_FINITE, PROFILE_EMPTY,
 // GENES_UNMATCHED; OverwriteError OUTPUT_EXISTS; ConfigError SAMPLER_STEPS, GUIDANCE_UNTRAINED.
 Json Generate(const GenerateOptions& options);
 
-// The sampling that was chosen on val for the run named in the options, else that it drew its own grids with. Errors of
-// a missing or damaged checkpoint.
+// The sampling that was chosen on val for the run named in the options, else the one of its own grids during training;
+// ReferenceSampling for GenVinci's own checkpoint. Errors of a missing or damaged checkpoint.
 SamplerOptions SamplingOf(const GenerateOptions& options);
 
 }  // namespace genvinci

@@ -34,8 +34,8 @@ std::optional<Layout> FindVisionTransformer(const WeightSource& source);
 std::optional<Layout> FindInception(const WeightSource& source);
 std::optional<Layout> FindLpips(const WeightSource& source);
 
-// Our name of a tensor of Stable Diffusion's UNet or autoencoder as diffusers has it; the numbers of levels and blocks
-// are needed, as diffusers counts in levels where CompVis counts blocks.
+// What diffusers calls the tensor of Stable Diffusion's UNet or autoencoder that we call `ours`. It depends on the
+// numbers of levels and blocks, as diffusers numbers levels where CompVis numbers blocks.
 std::string DiffusersUNetName(const std::string& ours, int64_t res_blocks, int64_t levels);
 std::string DiffusersAutoencoderName(const std::string& ours, int64_t levels, bool old_attention);
 

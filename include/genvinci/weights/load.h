@@ -43,7 +43,7 @@ LoadReport LoadWeights(torch::nn::Module& module, const WeightSource& source, co
 void RequireFit(torch::nn::Module& module, const WeightSource& source, const Layout& layout,
                 const LoadOptions& options = {});
 
-// A source's gene transformer into one that is there, whose head may be missing in the source; likewise a UNet.
+// Load a source's gene transformer, whose head the source may lack, or its UNet into an existing model.
 // DataError WEIGHTS_MODEL, and LoadWeights'.
 void LoadTransformerWeights(const WeightSource& source, GeneTransformer& transformer);
 void LoadUNetWeights(const WeightSource& source, UNet& unet);
@@ -54,7 +54,8 @@ UNet OpenUNet(const WeightSource& source, const LoadOptions& options = {});
 Autoencoder OpenAutoencoder(const WeightSource& source, const LoadOptions& options = {});
 // `with_head`: the masked-language head must be there.
 GeneTransformer OpenGeneTransformer(const WeightSource& source, bool with_head, LoadOptions options = {});
-// The reference keeps the time path with its UNet: of a source without it, what the conditioner says of it is nothing.
+// The reference stores the time path with its UNet. Without it in the source (HasTimePath), the conditioner's time
+// condition is meaningless.
 std::shared_ptr<ConditionerImpl> OpenConditioner(const WeightSource& source, const GeneTransformerConfig& transformer,
                                                  LoadOptions options = {});
 bool HasTimePath(const WeightSource& source);
