@@ -106,6 +106,12 @@ bool IsForResuming(const std::string& name) {
   return name == "optimizer.safetensors" || name == "gradients.safetensors";
 }
 
+void RequireSum(const fs::path& file, const Json& sum) {
+  if (TheKnownSums().Of(file) == sum.get<std::string>()) return;
+  throw DataError("CKPT_DAMAGED", "{}: its sha256 is not the one in {}: use another checkpoint of the run",
+                  file.string(), kManifest);
+}
+
 // The manifest's files, those that `use` needs verified.
 Json Verify(const fs::path& folder, CheckpointUse use) {
   const fs::path path = folder / kManifest;
@@ -125,9 +131,7 @@ Json Verify(const fs::path& folder, CheckpointUse use) {
     throw damaged("its own sum does not agree");
   for (const auto& [name, sum] : files.items()) {
     if (use == CheckpointUse::kWeights && IsForResuming(name)) continue;
-    if (TheKnownSums().Of(folder / name) == sum.get<std::string>()) continue;
-    throw DataError("CKPT_DAMAGED", "{}: its sha256 is not the one in {}: use another checkpoint of the run",
-                    (folder / name).string(), kManifest);
+    RequireSum(folder / name, sum);
   }
   return files;
 }
@@ -246,6 +250,7 @@ bool Checkpoint::Has(const std::string& file) const { return files_.contains(fil
 std::shared_ptr<SafetensorsFile> Checkpoint::Tensors(const std::string& file) const {
   const std::string name = file + ".safetensors";
   if (!Has(name)) throw DataError("CKPT_FILE", "{}: has no {}", path_.string(), name);
+  if (IsForResuming(name)) RequireSum(path_ / name, files_[name]);
   return std::make_shared<SafetensorsFile>(path_ / name);
 }
 

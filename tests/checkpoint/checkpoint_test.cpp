@@ -122,6 +122,7 @@ TEST(Checkpoint, VerifiesWhatItIsOpenedFor) {
   Checkpoint::Open(run.path(), "latest", CheckpointUse::kAll);
   Spill(run / "checkpoints/step-3/optimizer.safetensors", "damaged");
   EXPECT_EQ(Checkpoint::Open(run.path()).step(), 3);
+  CatchError("CKPT_DAMAGED", [&] { Checkpoint::Open(run.path()).Tensors("optimizer"); });
   CatchError("CKPT_DAMAGED", [&] { Checkpoint::Open(run.path(), "latest", CheckpointUse::kAll); });
   Spill(run / "checkpoints/step-3/model.safetensors", "damaged");
   CatchError("CKPT_DAMAGED", [&] { Checkpoint::Open(run.path()); });

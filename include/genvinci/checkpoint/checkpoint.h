@@ -54,7 +54,7 @@ class Checkpoint {
   const fs::path& path() const { return path_; }
   int64_t step() const { return step_; }
   bool Has(const std::string& file) const;                                  // "vocabulary.json"
-  std::shared_ptr<SafetensorsFile> Tensors(const std::string& file) const;  // "model"; DataError CKPT_FILE
+  std::shared_ptr<SafetensorsFile> Tensors(const std::string& file) const;  // "model"; DataError CKPT_FILE, CKPT_DAMAGED
   // model.safetensors and, where there is one, frozen.safetensors.
   std::shared_ptr<TensorFile> Weights() const;
   genvinci::Json Json(const std::string& file) const;  // "state"
