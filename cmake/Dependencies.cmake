@@ -5,6 +5,7 @@ find_package(CLI11 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(ZLIB REQUIRED)
+find_package(TIFF 4.5 REQUIRED)
 find_package(Threads REQUIRED)
 
 set(GENVINCI_WHEELS ${CMAKE_SOURCE_DIR}/.deps/wheels CACHE PATH "Unpacked wheels (scripts/setup.sh)")

@@ -94,8 +94,15 @@ void StorePatch(Image patch, const PatchPlan& plan, const std::string& name, con
     WriteTiff(path, patch);
 }
 
-Image CutPatch(const Image& section, const SourceData& data, const PatchPlan& plan, int64_t i) {
-  return Crop(section, PatchStart(data.x[i], plan.side), PatchStart(data.y[i], plan.side), plan.side, plan.side);
+// As patches are stored: 8 bits, and no alpha where the dataset has colour.
+Image StoredPixels(Image image, const SourceData& data) {
+  image = ToEightBits(std::move(image));
+  return image.channels == 4 && data.channels.size() == 3 ? DropAlpha(image) : image;
+}
+
+Image CutPatch(ImageSource& section, const SourceData& data, const PatchPlan& plan, int64_t i) {
+  const PixelRect rect{PatchStart(data.x[i], plan.side), PatchStart(data.y[i], plan.side), plan.side, plan.side};
+  return StoredPixels(section.Region(rect), data);
 }
 
 Image ReadyPatch(const SectionReader& reader, int64_t i) {
@@ -108,11 +115,11 @@ Image ReadyPatch(const SectionReader& reader, int64_t i) {
   return patch;
 }
 
-Image LoadSection(const SectionReader& reader, size_t index) {
-  Image section = reader.Section(index);
+std::unique_ptr<ImageSource> OpenSectionImage(const SectionReader& reader, size_t index) {
+  std::unique_ptr<ImageSource> section = reader.OpenSection(index);
   const SectionInfo& info = reader.data().sections[index];
-  GENVINCI_CHECK(section.width == info.width && section.height == info.height, "{}: size differs from its header",
-                 info.name);
+  GENVINCI_CHECK(section->info().width == info.width && section->info().height == info.height,
+                 "{}: size differs from its header", info.name);
   return section;
 }
 
@@ -152,14 +159,12 @@ bool PatchFits(const SourceData& data, const PatchPlan& plan, int64_t i) {
   return left >= 0 && top >= 0 && left + plan.side <= section.width && top + plan.side <= section.height;
 }
 
-Image DrawRegistration(const Image& section, const SourceData& data, const PatchPlan& plan, const KeptRows& kept,
+Image DrawRegistration(ImageSource& section, const SourceData& data, const PatchPlan& plan, const KeptRows& kept,
                        int32_t section_index) {
-  const double scale =
-      std::min(1.0, static_cast<double>(kThumbnailSide) / static_cast<double>(std::max(section.width, section.height)));
+  const int64_t longer = std::max(section.info().width, section.info().height);
+  const double scale = std::min(1.0, static_cast<double>(kThumbnailSide) / static_cast<double>(longer));
   const auto scaled = [scale](double value) { return std::llround(value * scale); };
-  Image thumbnail = AsRgb(scale < 1 ? Resize(section, std::max<int64_t>(1, scaled(static_cast<double>(section.width))),
-                                             std::max<int64_t>(1, scaled(static_cast<double>(section.height))))
-                                    : section);
+  Image thumbnail = AsRgb(StoredPixels(Thumbnail(section, kThumbnailSide), data));
   std::array<int64_t, 3> counts{};
   const int64_t side = std::max<int64_t>(2, scaled(static_cast<double>(plan.side)));
   for (size_t k = 0; k < kept.rows.size(); ++k) {
@@ -184,15 +189,15 @@ void WritePatches(const SectionReader& reader, const PatchPlan& plan, const Kept
   for (const int64_t i : kept.rows) rows_of[static_cast<size_t>(data.section_of[i])].push_back(i);
   for (size_t s = 0; s < data.sections.size(); ++s) {
     if (rows_of[s].empty()) continue;
-    const Image section = data.ready_patch_size == 0 ? LoadSection(reader, s) : Image();
+    const std::unique_ptr<ImageSource> section = data.ready_patch_size == 0 ? OpenSectionImage(reader, s) : nullptr;
     for (const int64_t i : rows_of[s]) {
       ThrowIfStopped("prepare was stopped: nothing was written");
-      StorePatch(data.ready_patch_size == 0 ? CutPatch(section, data, plan, i) : ReadyPatch(reader, i), plan,
+      StorePatch(data.ready_patch_size == 0 ? CutPatch(*section, data, plan, i) : ReadyPatch(reader, i), plan,
                  data.obs.index[i], folder);
       progress.Add(1);
     }
     if (data.ready_patch_size > 0) continue;
-    const Image overlay = DrawRegistration(section, data, plan, kept, static_cast<int32_t>(s));
+    const Image overlay = DrawRegistration(*section, data, plan, kept, static_cast<int32_t>(s));
     WritePng(folder / "registration" / (EscapeFileName(data.sections[s].name) + ".png"), overlay);
   }
 }

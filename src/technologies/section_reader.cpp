@@ -5,8 +5,10 @@
 
 namespace genvinci {
 
-Image SectionReader::Section(size_t section) const {
-  throw InternalError("BUG", "{}: section {} has no image to cut from", data_.name, section);
+std::unique_ptr<ImageSource> SectionReader::OpenSection(size_t section) const {
+  const SectionInfo& info = data_.sections.at(section);
+  GENVINCI_CHECK(!info.image.empty(), "{}: section {} has no image to cut from", data_.name, info.name);
+  return OpenImageSource(info.image);
 }
 
 Image SectionReader::Patch(int64_t i) const {

@@ -71,11 +71,6 @@ class StReader : public SectionReader {
     }
   }
 
-  Image Section(size_t section) const override {
-    Image image = ToEightBits(ReadImage(data_.sections.at(section).image));
-    return image.channels == 4 ? DropAlpha(image) : image;
-  }
-
  private:
   void CollectGenes() {
     for (const StSectionFiles& section : files_.sections) {

@@ -37,7 +37,7 @@ struct KeptRows {
 void WritePatches(const SectionReader& reader, const PatchPlan& plan, const KeptRows& kept, const fs::path& folder);
 
 // A thumbnail of a section with its spots' patches and centres, coloured by split, and a legend.
-Image DrawRegistration(const Image& section, const SourceData& data, const PatchPlan& plan, const KeptRows& kept,
+Image DrawRegistration(ImageSource& section, const SourceData& data, const PatchPlan& plan, const KeptRows& kept,
                        int32_t section_index);
 
 }  // namespace genvinci

@@ -9,6 +9,7 @@
 #include "genvinci/core/json.h"
 #include "genvinci/io/h5ad.h"
 #include "genvinci/io/image.h"
+#include "genvinci/io/image_source.h"
 #include "genvinci/technologies/prepare_options.h"
 
 namespace genvinci {
@@ -52,8 +53,8 @@ class SectionReader {
   const SourceData& data() const { return data_; }
   // Raw counts: rows in the order of obs, columns in that of var.
   virtual void ForEachBatch(const BatchUser& use) const = 0;
-  // The pixels of a section; only where it has an image.
-  virtual Image Section(size_t section) const;
+  // The image of a section, to cut from; only where it has one.
+  std::unique_ptr<ImageSource> OpenSection(size_t section) const;
   // The ready patch of an observation; only where ready_patch_size is set.
   virtual Image Patch(int64_t i) const;
 
