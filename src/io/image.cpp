@@ -108,7 +108,7 @@ Image::Image(int64_t width, int64_t height, int64_t channels, int bits)
 
 ImageInfo ReadImageInfo(const fs::path& path) {
   const MappedFile mapped(path);
-  return internal::ParseHeader(ImageBytes(mapped.bytes(), path), INT64_MAX);
+  return internal::ParseHeader(ImageBytes(mapped.bytes(), path), internal::kNoPixelCap);
 }
 
 Image ReadImage(const fs::path& path, int64_t pixel_cap) {

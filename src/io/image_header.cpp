@@ -64,9 +64,11 @@ ImageInfo ParseHeader(const ImageBytes& file, int64_t pixel_cap) {
   const std::string format = SniffFormat(file);
   ImageInfo info = format == "jpeg" ? JpegInfo(file) : format == "png" ? PngInfo(file) : TiffInfo(file);
   info.format = format;
-  // The decoder's own limits: sides of 2^20 and 2^30 px in all.
+  // The decoder's own limits: sides of 2^20 and 2^30 px in all. A TIFF may be read piece by piece, which its decoder
+  // does not limit.
   constexpr int64_t kLongestSide = int64_t{1} << 20;
-  const int64_t cap = std::min(pixel_cap, int64_t{1} << 30);
+  const bool is_in_pieces = info.format == "tiff" && pixel_cap == kNoPixelCap;
+  const int64_t cap = is_in_pieces ? kNoPixelCap : std::min(pixel_cap, int64_t{1} << 30);
   const auto [shorter, longer] = std::minmax(info.width, info.height);
   if (shorter < 1 || longer > kLongestSide || shorter > cap / longer) {
     throw DataError("IMAGE_SIZE", "{}: {} x {} px, the limits are 1 to {} px a side and {} px in all: crop the image",

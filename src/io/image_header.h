@@ -33,6 +33,9 @@ class ImageBytes {
   std::string name_;
 };
 
+// For who reads no more than the header, or a piece at a time.
+inline constexpr int64_t kNoPixelCap = INT64_MAX;
+
 // "jpeg", "png" or "tiff"; anything else is a DataError (IMAGE_FORMAT).
 std::string SniffFormat(const ImageBytes& file);
 // The size from the header alone; a side of 0 px or more than `pixel_cap` px is a DataError (IMAGE_SIZE).

@@ -10,7 +10,7 @@ namespace {
 // Each scan of a progressive file passes over all pixels again; encoders write about ten.
 constexpr int kMostScans = 100;
 
-constexpr uint8_t kEnd = 0xD9, kStartOfScan = 0xDA;
+constexpr uint8_t kEndOfImage = 0xD9, kStartOfScan = 0xDA;
 
 bool IsFrameHeader(uint8_t marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
@@ -65,7 +65,7 @@ ImageInfo Walk(const ImageBytes& file, bool whole) {
     }
     offset += 2;
     if (StandsAlone(marker)) continue;
-    if (marker == kEnd) break;
+    if (marker == kEndOfImage) break;
     const uint64_t length = file.BigEndian(offset, 2);
     file.Require(offset, length);
     if (length < 2) {

@@ -10,7 +10,6 @@
 namespace genvinci {
 namespace {
 
-constexpr int64_t kWholeThumbnailPixels = int64_t{1} << 26;
 constexpr int64_t kBandPixels = int64_t{1} << 24;
 
 class DecodedSource : public ImageSource {
@@ -46,7 +45,7 @@ Image ThumbnailInBands(ImageSource& source, size_t level, int64_t width, int64_t
 std::unique_ptr<ImageSource> OpenImageSource(const fs::path& path, int64_t pixel_cap) {
   const MappedFile mapped(path);
   const internal::ImageBytes file(mapped.bytes(), path);
-  ImageInfo info = internal::ParseHeader(file, INT64_MAX);
+  ImageInfo info = internal::ParseHeader(file, internal::kNoPixelCap);
   if (info.format == "tiff") {
     internal::CheckTiffBody(file);
     if (auto source = internal::OpenTiffSource(path, info, internal::TiffFullPages(file), pixel_cap)) return source;
@@ -54,7 +53,7 @@ std::unique_ptr<ImageSource> OpenImageSource(const fs::path& path, int64_t pixel
   return std::make_unique<DecodedSource>(path, std::move(info), pixel_cap);
 }
 
-Image Thumbnail(ImageSource& source, int64_t side) {
+Image Thumbnail(ImageSource& source, int64_t side, int64_t whole_pixels) {
   const ImageInfo& full = source.info();
   const double scale =
       std::min(1.0, static_cast<double>(side) / static_cast<double>(std::max(full.width, full.height)));
@@ -66,7 +65,7 @@ Image Thumbnail(ImageSource& source, int64_t side) {
   for (size_t k = 1; k < source.levels().size(); ++k)
     if (source.levels()[k].width >= width && source.levels()[k].height >= height) level = k;
   const ImageSource::Level from = source.levels()[level];
-  if (from.width * from.height > kWholeThumbnailPixels) return ThumbnailInBands(source, level, width, height);
+  if (from.width * from.height > whole_pixels) return ThumbnailInBands(source, level, width, height);
   Image whole = source.Region({0, 0, from.width, from.height}, level);
   return from.width == width && from.height == height ? whole : Resize(whole, width, height);
 }

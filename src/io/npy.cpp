@@ -9,7 +9,7 @@
 namespace genvinci {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::string_view kNpyMagic = "\x93NUMPY";
 constexpr size_t kMaxNpyHeader = size_t{1} << 20;
 
 struct Header {
@@ -84,7 +84,8 @@ DenseArray ReadNpy(const fs::path& path) {
   const MappedFile file(path);
   const std::span<const std::byte> bytes = file.bytes();
   const auto unfit = [&](const char* why) { return DataError("NPY_FORMAT", "{}: {}", path.string(), why); };
-  if (bytes.size() < 12 || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) throw unfit("is no .npy file");
+  if (bytes.size() < 12 || std::memcmp(bytes.data(), kNpyMagic.data(), kNpyMagic.size()) != 0)
+    throw unfit("is no .npy file");
   const int version = static_cast<int>(bytes[6]);
   if (version < 1 || version > 3) throw unfit("is of an unknown .npy version");
   const size_t start = version == 1 ? 10 : 12;

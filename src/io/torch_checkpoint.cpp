@@ -20,7 +20,7 @@ static_assert(std::endian::native == std::endian::little, "checkpoints are read 
 
 constexpr std::string_view kZipStart = "PK\x03\x04";
 // The older stream begins with a pickle of this number (0x1950a86a20f9469cfc6c), protocol 2.
-constexpr std::string_view kMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+constexpr std::string_view kLegacyMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 constexpr int64_t kStreamProtocol = 1001;
 constexpr int kMaxDepth = 32;
 constexpr size_t kMaxVisited = 2'000'000;
@@ -330,10 +330,10 @@ class StreamReader {
 
 bool TorchCheckpoint::Looks(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
-  std::string start(kMagic.size(), '\0');
+  std::string start(kLegacyMagic.size(), '\0');
   in.read(start.data(), static_cast<std::streamsize>(start.size()));
   start.resize(static_cast<size_t>(std::max<std::streamsize>(0, in.gcount())));
-  return start.starts_with(kZipStart) || start == kMagic;
+  return start.starts_with(kZipStart) || start == kLegacyMagic;
 }
 
 TorchCheckpoint::TorchCheckpoint(const fs::path& path) : TensorFile(path), storages_(std::make_unique<Storages>()) {
@@ -349,7 +349,7 @@ TorchCheckpoint::TorchCheckpoint(const fs::path& path) : TensorFile(path), stora
     Add(tensor.name, reader.Read(tensor, storage->second.bytes, own.copies));
     if (storage->second.entry) own.entry_of[tensor.name] = storage->second.entry;
   };
-  if (TextOf(bytes).starts_with(kMagic)) {
+  if (TextOf(bytes).starts_with(kLegacyMagic)) {
     StreamReader stream(TextOf(bytes), source);
     const PicklePointer root = stream.ReadPickles();
     const std::vector<FoundTensor> tensors = TensorFinder(source).Find(root.get());

@@ -14,7 +14,7 @@ namespace genvinci::internal {
 namespace {
 
 // Signatures and sizes are those of APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 and 4.3.14 to 4.3.16.
-constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50;
+constexpr uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEndRecord = 0x06054b50;
 constexpr uint32_t kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
 constexpr uint64_t kLocalSize = 30, kCentralSize = 46, kEndSize = 22, kEnd64Size = 56, kLocatorSize = 20;
 constexpr uint64_t kMaxEntries = 1'000'000;
@@ -78,7 +78,7 @@ class ZipReader {
     if (file_.size() < kEndSize) Fail("ZIP_END", "{} bytes", file_.size());
     const uint64_t last = file_.size() - kEndSize, lowest = last > 65535 ? last - 65535 : 0;
     for (uint64_t at = last + 1; at-- > lowest;) {
-      if (Number<uint32_t>(at) == kEnd && Number<uint16_t>(at + 20) == file_.size() - at - kEndSize) return at;
+      if (Number<uint32_t>(at) == kEndRecord && Number<uint16_t>(at + 20) == file_.size() - at - kEndSize) return at;
     }
     Fail("ZIP_END", "it has no end record: it is cut short");
   }

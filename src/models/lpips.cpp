@@ -6,7 +6,7 @@
 namespace genvinci {
 namespace {
 
-constexpr double kEps = 1e-10;  // under a feature vector of length 0
+constexpr double kLengthEps = 1e-10;  // under a feature vector of length 0
 
 struct AlexNetConv {
   const char* name;
@@ -29,7 +29,7 @@ torch::Tensor Scaled(const torch::Tensor& images_BCHW) {
 }
 
 torch::Tensor UnitChannels(const torch::Tensor& features_BCHW) {
-  return features_BCHW / (features_BCHW.square().sum(1, /*keepdim=*/true).sqrt() + kEps);
+  return features_BCHW / (features_BCHW.square().sum(1, /*keepdim=*/true).sqrt() + kLengthEps);
 }
 
 }  // namespace

@@ -7,10 +7,10 @@
 namespace genvinci {
 namespace {
 
-constexpr double kEps = 1e-6;
+constexpr double kVitNormEps = 1e-6;
 
 torch::nn::LayerNorm MakeNorm(int64_t width) {
-  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(kEps));
+  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(kVitNormEps));
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ Json IntervalOf(const Json& estimates, const char* interval) {
   return generated.value(interval, Json());
 }
 
-TextTable PairedTable(const Json& json) {
+TextTable PairedTextTable(const Json& json) {
   ColumnTable table("Against the real image of the same observation");
   for (const PairedMetric& metric : kPairedMetrics) {
     const Json values = json.at("metrics").value(metric.key, Json());
@@ -163,7 +163,7 @@ void AddMemorisation(const Json& json, std::vector<std::string>& notes) {
 }  // namespace
 
 std::vector<TextTable> EvaluationTables(const Json& json) {
-  std::vector<TextTable> tables = {PairedTable(json), GapTable(json), DistributionTable(json), ReadingTable(json)};
+  std::vector<TextTable> tables = {PairedTextTable(json), GapTable(json), DistributionTable(json), ReadingTable(json)};
   std::erase_if(tables, [](const TextTable& table) { return table.rows.empty(); });
   return tables;
 }

@@ -11,7 +11,7 @@ namespace {
 
 Json NumberOrNull(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-Json ToJson(const std::optional<Interval>& interval) {
+Json IntervalJson(const std::optional<Interval>& interval) {
   if (!interval) return nullptr;
   return {NumberOrNull(interval->low), NumberOrNull(interval->high)};
 }
@@ -30,9 +30,9 @@ torch::Tensor GroupIds(const std::vector<std::string>& groups) {
 
 Json Estimate::ToJson() const {
   return {{"value", NumberOrNull(value)},
-          {"ci95", genvinci::ToJson(observations)},
-          {"ci95_groups", genvinci::ToJson(groups)},
-          {"ci95_seeds", genvinci::ToJson(seeds)}};
+          {"ci95", IntervalJson(observations)},
+          {"ci95_groups", IntervalJson(groups)},
+          {"ci95_seeds", IntervalJson(seeds)}};
 }
 
 Resampler::Resampler(const std::vector<std::string>& groups, int64_t resamples, int64_t seed)

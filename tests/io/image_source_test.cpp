@@ -181,12 +181,12 @@ TEST_F(ImageSourceTest, OtherFormatsAreServedWholeAndUnderTheCap) {
 
 // Each pixel of the thumbnail is the mean of the square that it covers.
 TEST_F(ImageSourceTest, AThumbnailOfAManyBandedImageHasTheMeans) {
-  const Stored stored{9000, 8000, 1, 8, 1024};
+  const Stored stored{3000, 2400, 1, 8, 256};
   const auto source = OpenImageSource(Save({stored}));
-  const Image thumbnail = Thumbnail(*source, 900);
-  ASSERT_EQ(thumbnail.width, 900);
-  ASSERT_EQ(thumbnail.height, 800);
-  for (const auto& [x, y] : {std::pair{0, 0}, {899, 799}, {450, 186}, {451, 187}, {3, 400}}) {
+  const Image thumbnail = Thumbnail(*source, 300, /*whole_pixels=*/1000);
+  ASSERT_EQ(thumbnail.width, 300);
+  ASSERT_EQ(thumbnail.height, 240);
+  for (const auto& [x, y] : {std::pair{0, 0}, {299, 239}, {150, 86}, {151, 87}, {3, 200}}) {
     double sum = 0;
     for (int64_t v = 0; v < 10; ++v)
       for (int64_t u = 0; u < 10; ++u) sum += Formula(x * 10 + u, y * 10 + v, 0, 8);

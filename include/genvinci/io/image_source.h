@@ -40,8 +40,8 @@ class ImageSource {
 std::unique_ptr<ImageSource> OpenImageSource(const fs::path& path, int64_t pixel_cap = kDefaultPixelCap);
 
 // The image shrunk by area average so that its longer side has `side` px; as it is where it is no larger. It is made of
-// the smallest level that is large enough, and in bands where that has more than 2^26 px: bands begin at whole pixels,
-// so a row of the result may be off by less than one pixel of that level.
-Image Thumbnail(ImageSource& source, int64_t side);
+// the smallest level that is large enough, and in bands where that has more than `whole_pixels`: bands begin at whole
+// pixels, so a row of the result may be off by less than one pixel of that level.
+Image Thumbnail(ImageSource& source, int64_t side, int64_t whole_pixels = kDefaultPixelCap);
 
 }  // namespace genvinci

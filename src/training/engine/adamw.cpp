@@ -10,7 +10,7 @@ namespace genvinci {
 namespace {
 
 // The kernel's lists, of the parameters that have a gradient.
-struct Lists {
+struct GradientLists {
   std::vector<torch::Tensor> parameters, gradients, exp_avgs, exp_avg_sqs, steps;
 };
 
@@ -94,7 +94,7 @@ void AdamW::ScaleGradients(double factor) {
 void AdamW::Step(double lr) {
   const torch::NoGradGuard no_grad;
   for (const bool decays : {true, false}) {
-    Lists lists;
+    GradientLists lists;
     for (size_t i = 0; i < parameters_.size(); ++i) {
       const torch::Tensor& parameter = parameters_[i].second;
       if (!Owns(i) || !parameter.grad().defined() || (parameter.dim() > 1) != decays) continue;

@@ -14,7 +14,7 @@
 namespace genvinci {
 namespace {
 
-constexpr int64_t kBatch = 32;
+constexpr int64_t kStudyBatch = 32;
 constexpr int64_t kMostSamples = 4;
 constexpr double kGuidanceTolerance = 1.05;
 constexpr double kStepsTolerance = 1.02;
@@ -32,8 +32,8 @@ torch::Tensor EmbedProfiles(const LoadedAligner& aligner, const Dataset& dataset
   const std::vector<std::vector<int32_t>> tokens =
       Select(TokenizeDataset(dataset, aligner.vocabulary, limit).tokens, rows);
   std::vector<torch::Tensor> embeddings;
-  for (size_t first = 0; first < tokens.size(); first += kBatch) {
-    const auto end = tokens.begin() + static_cast<int64_t>(std::min(first + kBatch, tokens.size()));
+  for (size_t first = 0; first < tokens.size(); first += kStudyBatch) {
+    const auto end = tokens.begin() + static_cast<int64_t>(std::min(first + kStudyBatch, tokens.size()));
     const torch::Tensor tokens_BL =
         PadTokens({tokens.begin() + static_cast<int64_t>(first), end}, limit, /*full=*/false)
             .to(network->logit_scale.device());
@@ -79,10 +79,10 @@ torch::Tensor ValStudy::Draw(Pipeline pipeline, const Condition& condition, cons
   const auto count = static_cast<int64_t>(rows_.size());
   const RankGroup::Share share = ranks_.ShareOf(count);
   const int64_t largest_share = (count + ranks_.world() - 1) / ranks_.world();
-  for (int64_t first = share.first; first < share.first + largest_share; first += kBatch) {
+  for (int64_t first = share.first; first < share.first + largest_share; first += kStudyBatch) {
     ranks_.ThrowIfAnyStopped("stopped while drawing val images: the last checkpoint is untouched");
     if (first >= share.end) continue;
-    const int64_t size = std::min(kBatch, share.end - first);
+    const int64_t size = std::min(kStudyBatch, share.end - first);
     std::vector<SampleKey> keys;
     for (int64_t i = first; i < first + size; ++i) keys.push_back({seed_, rows_[static_cast<size_t>(i)], sample});
     const Condition batch =
