@@ -118,7 +118,7 @@ function(genvinci_tests name torch)
   endif()
   set(list ${CMAKE_BINARY_DIR}/suites/${name}.cmake)
   add_custom_command(TARGET ${target} POST_BUILD BYPRODUCTS ${list} COMMAND ${CMAKE_COMMAND} -DNAME=${name}
-    -DPROGRAM=$<TARGET_FILE:${target}> -DLIST=${list} -P ${CMAKE_SOURCE_DIR}/cmake/Suites.cmake VERBATIM)
+    -DPROGRAM=$<TARGET_FILE:${target}> -DLIST=${list} -DMAY_NOT_START=${GENVINCI_CUDA} -P ${CMAKE_SOURCE_DIR}/cmake/Suites.cmake VERBATIM)
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/suites/${name}.include.cmake @ONLY CONTENT
     "if(EXISTS \"${list}\")\n  include(\"${list}\")\nelse()\n  add_test(${name}.NOT_BUILT ${name}.NOT_BUILT)\nendif()\n")
   set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${CMAKE_BINARY_DIR}/suites/${name}.include.cmake)

@@ -106,9 +106,11 @@ std::string Example(const std::string& line, size_t width) {
   return out + current + "\n";
 }
 
-std::string Escaped(std::string text) {
-  for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, "\\");
-  return text;
+// As a cell of a Markdown table shows it.
+std::string Escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '|' ? "\\|" : c == '<' ? "&lt;" : std::string(1, c);
+  return out;
 }
 
 std::string MarkdownOf(const Subcommand& command) {
