@@ -27,7 +27,6 @@ KINDS = {
 LITERAL = r'"(?:[^"\\]|\\.)*"'
 # A call or braces whose first text is a name in capitals, and the texts that follow it.
 THROWN = re.compile(rf'(\w+)\s*(?:\(\s*\{{?|\{{)\s*"([A-Z][A-Z0-9_]{{2,}})"\s*,\s*(?:\w+\(\s*)?((?:{LITERAL}\s*)*)')
-RANK_CALLS = {"Throw", "Settle", "Verdict", "verdict_"}
 
 
 def thrown_in(text):
