@@ -87,6 +87,12 @@ void SetMemorySharers(int processes) { sharers = processes; }
 
 uint64_t AvailableMemory() { return internal::AvailableMemoryUnder("/") / static_cast<uint64_t>(sharers.load()); }
 
+uint64_t MemoryToHold() {
+  constexpr uint64_t kGiB = uint64_t{1} << 30;
+  const uint64_t available = AvailableMemory();
+  return std::min(available / 2, std::max(kGiB, available / 16));
+}
+
 void RequireMemory(uint64_t bytes, std::string_view what, std::string_view advice) {
   const uint64_t available = AvailableMemory();
   if (bytes <= available) return;

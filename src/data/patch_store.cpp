@@ -1,16 +1,25 @@
 #include "genvinci/data/patch_store.h"
 
 #include <ATen/Parallel.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <numeric>
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/memory.h"
 #include "genvinci/core/progress.h"
+#include "genvinci/core/sha256.h"
+#include "genvinci/core/signals.h"
+#include "genvinci/tensor/tensor_cache.h"
 
 namespace genvinci {
 namespace {
+
+constexpr int kPatchesFormat = 1;
+const char* const kPackedTensor = "patches";
 
 void CopyPatch(const Dataset& dataset, int64_t observation, const torch::Tensor& out_HWC) {
   Image image = dataset.LoadPatch(observation);
@@ -23,34 +32,105 @@ void CopyPatch(const Dataset& dataset, int64_t observation, const torch::Tensor&
   std::memcpy(out_HWC.data_ptr<uint8_t>(), image.bytes.data(), image.bytes.size());
 }
 
-}  // namespace
-
-torch::Tensor LoadPatches(const Dataset& dataset, const std::vector<int64_t>& observations, int64_t img_size) {
-  if (!dataset.has_images())
-    throw DataError("DATASET_NO_IMAGES", "{}: has no images: prepare it with images", dataset.path().string());
+// Hands over the decoded patches of some observations, in order: the first position and (n, H, W, C).
+void ForEachChunk(const Dataset& dataset, const std::vector<int64_t>& observations, int64_t img_size,
+                  const std::function<void(int64_t first, const torch::Tensor& patches_BHWC)>& use) {
+  constexpr int64_t kChunk = 256;
   const auto count = static_cast<int64_t>(observations.size());
   const auto channels = static_cast<int64_t>(dataset.info().channels.size());
-  if (img_size == 0) img_size = dataset.info().img_size;
-  if (img_size == 0 && count > 0) img_size = dataset.LoadPatch(observations[0]).width;
-  RequireMemory(static_cast<uint64_t>(count * channels * img_size * img_size),
-                dataset.path().string() + ": its patches", "choose a smaller --img_size or a machine with more memory");
-  const torch::Tensor patches_NHWC = torch::empty({count, img_size, img_size, channels}, torch::kUInt8);
+  const torch::Tensor patches_BHWC =
+      torch::empty({std::min(count, kChunk), img_size, img_size, channels}, torch::kUInt8);
   Progress progress("reading patches", count, "patches");
-  constexpr int64_t kChunk = 256;
   for (int64_t start = 0; start < count; start += kChunk) {
-    const int64_t end = std::min(count, start + kChunk);
-    at::parallel_for(start, end, 1, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) CopyPatch(dataset, observations[static_cast<size_t>(i)], patches_NHWC[i]);
+    ThrowIfStopped("stopped while reading patches: nothing was to be saved");
+    const int64_t size = std::min(count - start, kChunk);
+    at::parallel_for(0, size, 1, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i)
+        CopyPatch(dataset, observations[static_cast<size_t>(start + i)], patches_BHWC[i]);
     });
-    progress.Add(end - start);
+    use(start, patches_BHWC.narrow(0, 0, size));
+    progress.Add(size);
   }
-  return patches_NHWC.permute({0, 3, 1, 2});
 }
 
-torch::Tensor PatchBatch(const torch::Tensor& patches_NCHW, const torch::Tensor& positions_B) {
-  // Rows of the NHWC store are whole copies; the view turned back is channels-last.
-  const torch::Tensor batch = patches_NCHW.permute({0, 2, 3, 1}).index_select(0, positions_B).permute({0, 3, 1, 2});
-  return batch.to(torch::kFloat32).mul_(2.0 / 255).sub_(1);
+// All patches of the dataset into the file. False where it cannot be written.
+bool Pack(const Dataset& dataset, int64_t img_size, const TensorCache& cache) {
+  const auto channels = static_cast<int64_t>(dataset.info().channels.size());
+  std::vector<int64_t> all(static_cast<size_t>(dataset.size()));
+  std::iota(all.begin(), all.end(), 0);
+  return cache.KeepRows(
+      {{kPackedTensor, DType::kU8, {dataset.size(), img_size, img_size, channels}}}, [&](const TensorCache::PutRows& put) {
+        ForEachChunk(dataset, all, img_size,
+                     [&](int64_t first, const torch::Tensor& patches_BHWC) { put(kPackedTensor, first, patches_BHWC); });
+      });
+}
+
+torch::Tensor HoldPatches(const Dataset& dataset, const std::vector<int64_t>& observations, int64_t img_size) {
+  const auto count = static_cast<int64_t>(observations.size());
+  const auto channels = static_cast<int64_t>(dataset.info().channels.size());
+  RequireMemory(static_cast<uint64_t>(count * channels * img_size * img_size),
+                dataset.path().string() + ": its patches",
+                "let its folder be written to, choose a smaller --img_size or a machine with more memory");
+  torch::Tensor patches_NHWC = torch::empty({count, img_size, img_size, channels}, torch::kUInt8);
+  ForEachChunk(dataset, observations, img_size, [&](int64_t first, const torch::Tensor& patches_BHWC) {
+    patches_NHWC.narrow(0, first, patches_BHWC.size(0)).copy_(patches_BHWC);
+  });
+  return patches_NHWC;
+}
+
+}  // namespace
+
+PatchStore PatchStore::Open(const Dataset& dataset, const std::vector<int64_t>& observations, int64_t img_size) {
+  if (!dataset.has_images())
+    throw DataError("DATASET_NO_IMAGES", "{}: has no images: prepare it with images", dataset.path().string());
+  if (img_size == 0) img_size = dataset.info().img_size;
+  if (img_size == 0) img_size = dataset.LoadPatch(0).width;
+  PatchStore store;
+  store.observations_ = observations;
+  store.dataset_ = dataset.fingerprint();
+  const TensorCache cache(dataset.path() / "cache" / fmt::format("patches-{}.safetensors", img_size),
+                          fmt::format("{} {} {}", kPatchesFormat, store.dataset_, img_size), "decoded patches");
+  std::shared_ptr<SafetensorsFile> file = cache.Open();
+  if (!file && Pack(dataset, img_size, cache)) file = cache.Open();
+  if (file) {
+    store.stored_ = StoredRows(file, kPackedTensor);
+    store.rows_ = observations;
+  } else {
+    store.stored_ = StoredRows(HoldPatches(dataset, observations, img_size));
+    store.rows_.resize(observations.size());
+    std::iota(store.rows_.begin(), store.rows_.end(), 0);
+  }
+  return store;
+}
+
+torch::Tensor PatchStore::Bytes(const torch::Tensor& positions_B) const {
+  std::vector<int64_t> rows;
+  const torch::Tensor positions = positions_B.contiguous();
+  for (int64_t i = 0; i < positions.numel(); ++i)
+    rows.push_back(rows_.at(static_cast<size_t>(positions.data_ptr<int64_t>()[i])));
+  // Rows are whole copies; the view turned back is channels-last.
+  return stored_.Read(torch::tensor(rows, torch::kInt64)).permute({0, 3, 1, 2});
+}
+
+torch::Tensor PatchStore::Batch(const torch::Tensor& positions_B) const { return PatchFloats(Bytes(positions_B)); }
+
+PatchStore PatchStore::Select(const std::vector<int64_t>& positions) const {
+  PatchStore chosen;
+  chosen.stored_ = stored_;
+  chosen.dataset_ = dataset_;
+  for (const int64_t i : positions) {
+    chosen.rows_.push_back(rows_.at(static_cast<size_t>(i)));
+    chosen.observations_.push_back(observations_.at(static_cast<size_t>(i)));
+  }
+  return chosen;
+}
+
+std::string PatchStore::Identity() const {
+  return fmt::format("{} {} {}", dataset_, img_size(), Sha256(fmt::format("{}", fmt::join(observations_, " "))));
+}
+
+torch::Tensor PatchFloats(const torch::Tensor& bytes_BCHW) {
+  return bytes_BCHW.to(torch::kFloat32).mul_(2.0 / 255).sub_(1);
 }
 
 torch::Tensor Dihedral(const torch::Tensor& images_BCHW, int64_t d) {

@@ -3,6 +3,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
@@ -39,24 +40,24 @@ std::string Digest(const TensorView& tokens, const TensorView& offsets, const st
   return Sha256(Sha256(Text(tokens.bytes)) + Sha256(Text(offsets.bytes)) + coverage);
 }
 
-void WriteCache(const fs::path& path, const std::string& key, const TokenizedDataset& dataset) {
-  std::vector<int32_t> flat;
-  std::vector<int64_t> offsets{0};
-  for (const auto& tokens : dataset.tokens) {
-    flat.insert(flat.end(), tokens.begin(), tokens.end());
-    offsets.push_back(static_cast<int64_t>(flat.size()));
-  }
-  const TensorView tokens_view = ViewOfVector(flat, DType::kI32);
-  const TensorView offsets_view = ViewOfVector(offsets, DType::kI64);
-  const std::string coverage = DumpJson(dataset.coverage.ToJson());
+void WriteCache(const fs::path& path, const std::string& key, const TokenLists& lists, const Coverage& coverage) {
+  const TensorView tokens = ViewOfVector(lists.tokens, DType::kI32);
+  const TensorView offsets = ViewOfVector(lists.offsets, DType::kI64);
+  const std::string told = DumpJson(coverage.ToJson());
   MakeFolder(path.parent_path());
-  WriteSafetensors(path, {{"tokens", tokens_view}, {"offsets", offsets_view}},
-                   {{"key", key}, {"sha256", Digest(tokens_view, offsets_view, coverage)}, {"coverage", coverage}});
+  WriteSafetensors(path, {{"tokens", tokens}, {"offsets", offsets}},
+                   {{"key", key}, {"sha256", Digest(tokens, offsets, told)}, {"coverage", told}});
+}
+
+template <typename T>
+std::span<const T> Values(const TensorView& view) {
+  return {reinterpret_cast<const T*>(view.bytes.data()), view.bytes.size() / sizeof(T)};
 }
 
 // Nothing when the key or the digest differs.
 std::optional<TokenizedDataset> ReadCache(const fs::path& path, const std::string& key) {
-  const SafetensorsFile file(path);
+  const auto kept = std::make_shared<const SafetensorsFile>(path);
+  const SafetensorsFile& file = *kept;
   const auto value = [&](const char* name) {
     const auto found = file.metadata().find(name);
     return found == file.metadata().end() ? std::string() : found->second;
@@ -65,14 +66,8 @@ std::optional<TokenizedDataset> ReadCache(const fs::path& path, const std::strin
   const TensorView& tokens = file.View("tokens");
   const TensorView& offsets = file.View("offsets");
   if (value("sha256") != Digest(tokens, offsets, value("coverage"))) return std::nullopt;
-  TokenizedDataset dataset;
-  dataset.coverage = Coverage::FromJson(ParseJson(value("coverage"), path.string()));
-  const auto* values = reinterpret_cast<const int32_t*>(tokens.bytes.data());
-  const auto* bounds = reinterpret_cast<const int64_t*>(offsets.bytes.data());
-  const size_t profiles = offsets.bytes.size() / sizeof(int64_t) - 1;
-  dataset.tokens.reserve(profiles);
-  for (size_t i = 0; i < profiles; ++i) dataset.tokens.emplace_back(values + bounds[i], values + bounds[i + 1]);
-  return dataset;
+  return TokenizedDataset{ProfileTokens(Values<int32_t>(tokens), Values<int64_t>(offsets), kept),
+                          Coverage::FromJson(ParseJson(value("coverage"), path.string()))};
 }
 
 // A damaged cache costs time, not the run.
@@ -88,24 +83,25 @@ std::optional<TokenizedDataset> TryCache(const fs::path& path, const std::string
   return std::nullopt;
 }
 
-TokenizedDataset Tokenize(const Dataset& dataset, const Vocabulary& vocabulary, int64_t max_tokens) {
+// Their tokens and the coverage, which is of the whole dataset.
+std::pair<TokenLists, Coverage> Tokenize(const Dataset& dataset, const Vocabulary& vocabulary, int64_t max_tokens) {
   const GeneMapping mapping = MapGenes(vocabulary, dataset.gene_names(), dataset.path().string());
   RankValueTokenizer tokenizer(mapping, max_tokens, vocabulary.frame());
-  TokenizedDataset result;
-  result.tokens.reserve(static_cast<size_t>(dataset.size()));
-  result.coverage.columns = static_cast<int64_t>(mapping.gene_of_column.size());
-  result.coverage.matched_columns = mapping.matched_columns;
-  result.coverage.matched_genes = mapping.matched_genes;
+  TokenLists lists;
+  Coverage coverage;
+  coverage.columns = static_cast<int64_t>(mapping.gene_of_column.size());
+  coverage.matched_columns = mapping.matched_columns;
+  coverage.matched_genes = mapping.matched_genes;
   Progress progress("tokenizing", dataset.size(), "profiles");
   dataset.ForEachProfile([&](int64_t i, std::span<const int32_t> columns, std::span<const float> counts) {
     for (size_t k = 0; k < columns.size(); ++k) {
-      result.coverage.counts += counts[k];
-      if (mapping.gene_of_column[static_cast<size_t>(columns[k])]) result.coverage.matched_counts += counts[k];
+      coverage.counts += counts[k];
+      if (mapping.gene_of_column[static_cast<size_t>(columns[k])]) coverage.matched_counts += counts[k];
     }
-    result.tokens.push_back(tokenizer.Tokenize(columns, counts, dataset.obs_name(i)));
+    lists.Add(tokenizer.Tokenize(columns, counts, dataset.obs_name(i)));
     progress.Add(1);
   });
-  return result;
+  return {std::move(lists), coverage};
 }
 
 }  // namespace
@@ -114,13 +110,15 @@ TokenizedDataset TokenizeDataset(const Dataset& dataset, const Vocabulary& vocab
   const fs::path path = CachePath(dataset, vocabulary, max_tokens);
   const std::string key = CacheKey(dataset, vocabulary, max_tokens);
   if (auto cached = TryCache(path, key)) return std::move(*cached);
-  TokenizedDataset result = Tokenize(dataset, vocabulary, max_tokens);
+  auto [lists, coverage] = Tokenize(dataset, vocabulary, max_tokens);
   try {
-    WriteCache(path, key, result);
+    WriteCache(path, key, lists, coverage);
+    // The mapped file's pages can leave memory again.
+    if (auto cached = TryCache(path, key)) return std::move(*cached);
   } catch (const IoError& error) {
     Log("the tokens are not kept: {}", error.what());
   }
-  return result;
+  return {ProfileTokens(std::move(lists)), coverage};
 }
 
 }  // namespace genvinci

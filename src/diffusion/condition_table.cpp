@@ -5,7 +5,6 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/data/vectors.h"
-#include "genvinci/tensor/device.h"
 #include "genvinci/tensor/eval_guard.h"
 
 namespace genvinci {
@@ -61,13 +60,12 @@ void ConditionTable::RequireSizes(const ModelOptions& models) const {
   RequireEqual("neighbours", neighbours_.count, models.second.neighbours);
 }
 
-void ConditionTable::ReadNeighboursBy(GeneTransformer transformer, std::vector<std::vector<int32_t>> tokens,
-                                      bool is_frozen) {
-  transformer_ = std::move(transformer);
-  tokens_ = std::move(tokens);
+void ConditionTable::ReadNeighboursBy(ProfileEmbedder profiles, bool is_frozen) {
+  const int64_t count = profiles.tokens().size();
+  embeddings_NE_ = torch::zeros({count, profiles.transformer()->config().hidden});
+  is_known_.assign(static_cast<size_t>(count), false);
+  profiles_ = std::move(profiles);
   is_frozen_ = is_frozen;
-  embeddings_NE_ = torch::zeros({static_cast<int64_t>(tokens_.size()), transformer_->config().hidden});
-  is_known_.assign(tokens_.size(), false);
 }
 
 torch::Tensor ConditionTable::Vectors(const std::vector<int64_t>& observations) const {
@@ -97,7 +95,7 @@ SecondInputs ConditionTable::Second(const std::vector<int64_t>& observations) {
 
 torch::Tensor ConditionTable::Embed(const std::vector<int64_t>& observations) {
   if (vectors_NV_.defined()) return Vectors(observations);
-  GENVINCI_CHECK(!transformer_.is_empty(), "neighbours without a transformer to read them");
+  GENVINCI_CHECK(profiles_, "neighbours without a transformer to read them");
   std::vector<int64_t> wanted;
   for (const int64_t i : std::set<int64_t>(observations.begin(), observations.end())) {
     if (!is_frozen_ || !is_known_[static_cast<size_t>(i)]) wanted.push_back(i);
@@ -106,20 +104,17 @@ torch::Tensor ConditionTable::Embed(const std::vector<int64_t>& observations) {
     const auto end = std::min(wanted.size(), first + kEncodeBatch);
     const std::vector<int64_t> some(wanted.begin() + static_cast<int64_t>(first),
                                     wanted.begin() + static_cast<int64_t>(end));
-    embeddings_NE_.index_copy_(0, torch::tensor(some, torch::kInt64), RunTransformer(some));
+    embeddings_NE_.index_copy_(0, torch::tensor(some, torch::kInt64), MeanStates(some));
     for (const int64_t i : some) is_known_[static_cast<size_t>(i)] = true;
   }
   return Rows(embeddings_NE_, observations);
 }
 
-torch::Tensor ConditionTable::RunTransformer(const std::vector<int64_t>& observations) {
+torch::Tensor ConditionTable::MeanStates(const std::vector<int64_t>& observations) const {
   const torch::NoGradGuard no_grad;
-  const EvalGuard eval(*transformer_);
-  std::vector<std::vector<int32_t>> lists;
-  for (const int64_t i : observations) lists.push_back(tokens_[static_cast<size_t>(i)]);
-  const torch::Tensor tokens_BL = ToDevice(PadTokens(lists, transformer_->config().max_tokens, /*full=*/false),
-                                           transformer_->parameters().front().device());
-  return MeanOverTokens(transformer_->forward(tokens_BL), tokens_BL).cpu();
+  const EvalGuard eval(*profiles_->transformer());
+  const EncodedProfiles profiles = profiles_->Encode(observations);
+  return MeanOverTokens(profiles.hidden_BLD, profiles.tokens_BL).cpu();
 }
 
 }  // namespace genvinci

@@ -80,11 +80,6 @@ PipelineImpl::PipelineImpl(const PipelineConfig& config)
   UseChannelsLast(*this);
 }
 
-torch::Tensor PipelineImpl::PadTokens(const std::vector<std::vector<int32_t>>& tokens) const {
-  return ToDevice(genvinci::PadTokens(tokens, config_.models.transformer.max_tokens, conditioner->needs_full_length()),
-                  null_context.device());
-}
-
 Condition PipelineImpl::Encode(const torch::Tensor& tokens_BL) {
   return Read({transformer->forward(tokens_BL), tokens_BL}, {});
 }

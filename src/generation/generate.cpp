@@ -95,27 +95,25 @@ GenerationJob Open(const GenerateOptions& options, RankGroup& ranks) {
   }
   auto table = std::make_shared<ConditionTable>(dataset, SourcesOf(options, loaded.state));
   table->RequireSizes(config.models);
-  TokenizedDataset tokenized;
+  std::optional<ProfileEmbedder> profiles;
   if (config.models.conditioner.ReadsGenes()) {
+    TokenizedDataset tokenized;
     ranks.MainFirst(
         [&] { tokenized = TokenizeDataset(dataset, loaded.vocabulary, config.models.transformer.max_tokens); });
     Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
     if (config.models.second.neighbours > 0)
-      table->ReadNeighboursBy(loaded.pipeline->transformer, tokenized.tokens, /*is_frozen=*/true);
+      table->ReadNeighboursBy({loaded.pipeline->transformer, tokenized.tokens}, /*is_frozen=*/true);
+    profiles.emplace(loaded.pipeline->transformer, tokenized.tokens, loaded.pipeline->conditioner->needs_full_length());
   }
   std::shared_ptr<SampleRanker> ranker = options.rank ? OpenRanker(options, dataset, loaded, device) : nullptr;
-  return {options, ranks, dataset, std::move(loaded), std::move(tokenized), std::move(table), ranker};
+  return {options, ranks, dataset, std::move(loaded), std::move(profiles), std::move(table), ranker};
 }
 
 }  // namespace
 
 EncodedProfiles GenerationJob::ProfilesOf(const std::vector<int64_t>& observations) const {
-  Pipeline pipeline = loaded.pipeline;
-  if (pipeline->transformer.is_empty()) return {{}, {}, table->Vectors(observations)};
-  std::vector<std::vector<int32_t>> lists;
-  for (const int64_t i : observations) lists.push_back(tokenized.tokens.at(static_cast<size_t>(i)));
-  const torch::Tensor tokens_BL = pipeline->PadTokens(lists);
-  return {pipeline->transformer->forward(tokens_BL), tokens_BL, {}};
+  if (profiles) return profiles->Encode(observations);
+  return {{}, {}, table->Vectors(observations)};
 }
 
 Condition GenerationJob::ConditionOf(const std::vector<int64_t>& observations) const {

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ struct GenerationJob {
   RankGroup& ranks;  // each draws its share; the main one writes
   Dataset dataset;
   LoadedPipeline loaded;
-  TokenizedDataset tokenized;  // none where no genes are read
+  std::optional<ProfileEmbedder> profiles;  // nothing where no genes are read
   std::shared_ptr<ConditionTable> table;
   std::shared_ptr<SampleRanker> ranker = nullptr;  // with options.rank
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "genvinci/data/dataset.h"
-#include "genvinci/data/tokens.h"
+#include "genvinci/models/profile_embedder.h"
 #include "genvinci/weights/load_runs.h"
 
 namespace genvinci {
@@ -21,7 +21,7 @@ class SampleRanker {
 
  private:
   LoadedAligner aligner_;
-  TokenizedDataset tokenized_;
+  ProfileEmbedder profiles_;
 };
 
 // 1 for the largest score of each row, and so on; equal ones in the order they come.

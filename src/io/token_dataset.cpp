@@ -20,7 +20,7 @@ class TokenReader {
   void Read(const arrow::RecordBatch& batch) {
     const std::shared_ptr<arrow::Array> column = batch.GetColumnByName("input_ids");
     if (!column) throw DataError("ARROW_COLUMN", "{}: has no column 'input_ids': is this a token dataset?", source_);
-    const int64_t first = static_cast<int64_t>(out_.tokens.size());
+    const int64_t first = out_.size();
     if (column->type_id() == arrow::Type::LIST) {
       ReadLists(static_cast<const arrow::ListArray&>(*column));
     } else if (column->type_id() == arrow::Type::LARGE_LIST) {
@@ -54,16 +54,15 @@ class TokenReader {
   template <typename Lists, typename Integers>
   void Append(const Lists& lists, const Integers& values) {
     for (int64_t row = 0; row < lists.length(); ++row) {
-      std::vector<int32_t>& tokens = out_.tokens.emplace_back();
-      tokens.reserve(lists.value_length(row));
       for (int64_t i = lists.value_offset(row); i < lists.value_offset(row + 1); ++i) {
         const int64_t token = values.Value(i);
         if (token < 0 || token >= vocabulary_size_) {
           throw DataError("ARROW_TOKEN", "{}: row {} has token {}, the vocabulary has {}: use the one it was made with",
-                          source_, out_.tokens.size() - 1, token, vocabulary_size_);
+                          source_, out_.size(), token, vocabulary_size_);
         }
-        tokens.push_back(static_cast<int32_t>(token));
+        out_.tokens.push_back(static_cast<int32_t>(token));
       }
+      out_.offsets.push_back(static_cast<int64_t>(out_.tokens.size()));
     }
   }
 
@@ -71,7 +70,7 @@ class TokenReader {
     for (int64_t row = 0; row < lengths.length(); ++row) {
       const auto scalar = lengths.GetScalar(row);
       const auto length = scalar.ok() ? (*scalar)->CastTo(arrow::int64()) : scalar;
-      const int64_t actual = static_cast<int64_t>(out_.tokens[first + row].size());
+      const int64_t actual = static_cast<int64_t>(out_[first + row].size());
       if (!length.ok() || !(*length)->is_valid || static_cast<const arrow::Int64Scalar&>(**length).value != actual) {
         throw DataError("ARROW_LENGTH", "{}: row {} says length {} and has {} tokens", source_, first + row,
                         scalar.ok() ? (*scalar)->ToString() : "?", actual);
@@ -107,6 +106,16 @@ void ReadArrowStream(const fs::path& path, int64_t vocabulary_size, TokenLists& 
 
 }  // namespace
 
+std::span<const int32_t> TokenLists::operator[](int64_t i) const {
+  const auto first = offsets.at(static_cast<size_t>(i)), end = offsets.at(static_cast<size_t>(i) + 1);
+  return std::span(tokens).subspan(static_cast<size_t>(first), static_cast<size_t>(end - first));
+}
+
+void TokenLists::Add(std::span<const int32_t> list) {
+  tokens.insert(tokens.end(), list.begin(), list.end());
+  offsets.push_back(static_cast<int64_t>(tokens.size()));
+}
+
 TokenLists ReadTokenDataset(const fs::path& folder, int64_t vocabulary_size) {
   const fs::path state_path = folder / "state.json";
   RequireFile(state_path, "give a folder as the Python package datasets saves one");
@@ -128,7 +137,7 @@ TokenLists ReadTokenDataset(const fs::path& folder, int64_t vocabulary_size) {
     }
     ReadArrowStream(folder / name, vocabulary_size, lists);
   }
-  if (lists.tokens.empty()) throw DataError("ARROW_EMPTY", "{}: has no rows", folder.string());
+  if (lists.size() == 0) throw DataError("ARROW_EMPTY", "{}: has no rows", folder.string());
   return lists;
 }
 

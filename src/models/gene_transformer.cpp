@@ -117,19 +117,6 @@ torch::Tensor GeneTransformerImpl::MlmLogits(const torch::Tensor& hidden_ND) {
                        head_bias_);
 }
 
-torch::Tensor PadTokens(const std::vector<std::vector<int32_t>>& tokens, int64_t max_tokens, bool full) {
-  const auto length_of = [&](const auto& list) { return std::min(static_cast<int64_t>(list.size()), max_tokens); };
-  int64_t length = full ? max_tokens : 1;
-  for (const auto& list : tokens) length = std::max(length, length_of(list));
-  torch::Tensor padded_BL = torch::zeros({static_cast<int64_t>(tokens.size()), length}, torch::kInt64);
-  auto rows = padded_BL.accessor<int64_t, 2>();
-  for (size_t b = 0; b < tokens.size(); ++b) {
-    for (int64_t i = 0; i < length_of(tokens[b]); ++i)
-      rows[static_cast<int64_t>(b)][i] = tokens[b][static_cast<size_t>(i)];
-  }
-  return padded_BL;
-}
-
 torch::Tensor MeanOverTokens(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL) {
   const torch::Tensor mask_BL1 = (tokens_BL != 0).unsqueeze(-1).to(hidden_BLD.scalar_type());
   return (hidden_BLD * mask_BL1).sum(1) / mask_BL1.sum(1).clamp_min(1);

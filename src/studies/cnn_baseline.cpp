@@ -98,10 +98,10 @@ class CnnTraining {
 
   void Train() {
     SplitParts();
-    const torch::Tensor train_NCHW = LoadPatches(dataset_, train_, config_.img_size);
-    const torch::Tensor val_NCHW = LoadPatches(dataset_, val_, config_.img_size);
-    mean_CHW_ = train_NCHW.to(torch::kFloat32).mean(0).div(127.5).sub(1);
-    const torch::Tensor val_target_NCHW = PatchBatch(val_NCHW, torch::arange(val_NCHW.size(0))) - mean_CHW_;
+    const PatchStore train_patches = PatchStore::Open(dataset_, train_, config_.img_size);
+    const PatchStore val_patches = PatchStore::Open(dataset_, val_, config_.img_size);
+    mean_CHW_ = train_patches.Bytes(torch::arange(train_patches.size())).to(torch::kFloat32).mean(0).div(127.5).sub(1);
+    const torch::Tensor val_target_NCHW = val_patches.Batch(torch::arange(val_patches.size())) - mean_CHW_;
     val_mse_[1] = val_target_NCHW.square().mean() / 4;  // from [-1, 1] to [0, 1]
     val_mse_[0] = val_mse_[1];
     AdamW optimizer(StateOf(*network_, ""), {.weight_decay = kWeightDecay});
@@ -113,7 +113,7 @@ class CnnTraining {
       if (batches.empty()) {
         batches = ShuffledBatches(static_cast<int64_t>(train_.size()), kBaselineBatch, options_.seed, step);
       }
-      Step(optimizer, train_NCHW, batches.back(), step);
+      Step(optimizer, train_patches, batches.back(), step);
       batches.pop_back();
       progress.Add(1);
       if ((step + 1) % kEvery == 0) since = Improves(val_target_NCHW) ? (best = Copy(), 0) : since + 1;
@@ -121,13 +121,13 @@ class CnnTraining {
     Restore(best);
   }
 
-  void Step(AdamW& optimizer, const torch::Tensor& train_NCHW, const std::vector<int64_t>& items, int64_t step) {
+  void Step(AdamW& optimizer, const PatchStore& train_patches, const std::vector<int64_t>& items, int64_t step) {
     const torch::Tensor positions_B = torch::tensor(items, torch::kInt64);
     std::vector<int64_t> rows;
     for (const int64_t item : items) rows.push_back(train_[static_cast<size_t>(item)]);
     torch::Generator generator = RandomStream(options_.seed, "cnn batch", {step});
     const torch::Tensor symmetries_B = torch::randint(kDihedrals, positions_B.sizes(), generator, torch::kInt64);
-    const torch::Tensor target = DihedralEach(PatchBatch(train_NCHW, positions_B), symmetries_B);
+    const torch::Tensor target = DihedralEach(train_patches.Batch(positions_B), symmetries_B);
     const torch::Tensor error = mean_CHW_ + Addition(torch::tensor(rows, torch::kInt64)) - target;
     optimizer.ZeroGrad();
     (error.square().mean() + error.abs().mean()).backward();

@@ -1,18 +1,25 @@
 #include "genvinci/tensor/tensor_cache.h"
 
+#include <algorithm>
+#include <exception>
 #include <map>
+#include <span>
+#include <string_view>
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/sha256.h"
+#include "genvinci/core/text.h"
 
 namespace genvinci {
 namespace {
 
 using Sums = std::map<std::string, std::string>;
 
-std::string SumOfBytes(const TensorView& view) {
-  return Sha256({reinterpret_cast<const char*>(view.bytes.data()), view.bytes.size()});
+constexpr size_t kSummedBytes = 32 << 20;
+
+std::string_view Text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 std::string Combined(const Sums& sums) {
@@ -23,7 +30,17 @@ std::string Combined(const Sums& sums) {
 
 std::string SumOf(const SafetensorsFile& file) {
   Sums sums;
-  for (const std::string& name : file.names()) sums[name] = SumOfBytes(file.View(name));
+  for (const std::string& name : file.names()) {
+    Sha256Sum sum;
+    std::span<const std::byte> rest = file.View(name).bytes;
+    while (!rest.empty()) {
+      const auto part = rest.first(std::min(rest.size(), kSummedBytes));
+      sum.Add(Text(part));
+      file.ReleasePart(part);
+      rest = rest.subspan(part.size());
+    }
+    sums[name] = sum.Hex();
+  }
   return Combined(sums);
 }
 
@@ -31,7 +48,7 @@ std::string SumOf(const NamedTensors& tensors) {
   Sums sums;
   for (const auto& [name, tensor] : tensors) {
     const torch::Tensor bytes = tensor.detach().to(torch::kCPU).contiguous();
-    sums[name] = SumOfBytes(ViewOf(bytes));
+    sums[name] = Sha256(Text(ViewOf(bytes).bytes));
   }
   return Combined(sums);
 }
@@ -67,6 +84,65 @@ void TensorCache::Keep(const NamedTensors& tensors) const {
   } catch (const Error& error) {
     Log("{} not kept: {}", what_, error.what());
   }
+}
+
+bool TensorCache::HasRoomFor(const std::vector<TensorShape>& tensors) const {
+  double bytes = 0;
+  for (const TensorShape& tensor : tensors) {
+    double size = static_cast<double>(SizeOf(tensor.dtype));
+    for (const int64_t dimension : tensor.shape) size *= static_cast<double>(dimension);
+    bytes += size;
+  }
+  try {
+    MakeFolder(path_.parent_path());
+    // The file system must not be filled to its brim.
+    const auto free = static_cast<double>(fs::space(path_.parent_path()).available);
+    if (bytes < 0.9 * free) return true;
+    Log("{} not kept: they need {}, {} are free in {}", what_, HumanBytes(bytes), HumanBytes(free),
+        path_.parent_path().string());
+  } catch (const Error& error) {
+    Log("{} not kept: {}", what_, error.what());
+  } catch (const fs::filesystem_error& error) {
+    Log("{} not kept: {}", what_, error.what());
+  }
+  return false;
+}
+
+bool TensorCache::KeepRows(const std::vector<TensorShape>& tensors,
+                           const std::function<void(const PutRows& put)>& make) const {
+  if (!HasRoomFor(tensors)) return false;
+  std::string failure;
+  std::exception_ptr of_maker;
+  try {
+    WriteFileAtomic(path_, [&](const fs::path& temporary) {
+      const std::string placeholder(Sha256("").size(), '0');
+      SafetensorsPieces pieces(temporary, tensors, {{"key", key_}, {"sha256", placeholder}});
+      const PutRows put = [&](const std::string& name, int64_t first_row, const torch::Tensor& rows) {
+        // Whoever makes them in step with other processes goes on to the end.
+        if (!failure.empty() || rows.size(0) == 0) return;
+        const torch::Tensor bytes = rows.detach().to(torch::kCPU).contiguous();
+        const auto row_bytes = bytes.nbytes() / static_cast<size_t>(bytes.size(0));
+        try {
+          pieces.Write(name, static_cast<uint64_t>(first_row) * row_bytes, ViewOf(bytes).bytes);
+        } catch (const IoError& error) {
+          failure = error.what();
+        }
+      };
+      try {
+        make(put);
+      } catch (...) {
+        of_maker = std::current_exception();
+        throw;
+      }
+      if (!failure.empty()) throw IoError("FILE_WRITE", "{}", failure);
+      pieces.SetMetadata({{"key", key_}, {"sha256", SumOf(SafetensorsFile(temporary))}});
+    });
+    return true;
+  } catch (const IoError& error) {
+    if (of_maker) std::rethrow_exception(of_maker);
+    Log("{} not kept: {}", what_, error.what());
+  }
+  return false;
 }
 
 }  // namespace genvinci

@@ -9,6 +9,7 @@
 
 #include "genvinci/core/error.h"
 #include "testing/gpu.h"
+#include "testing/tokens_for.h"
 
 namespace genvinci {
 namespace pipeline_test {
@@ -73,7 +74,7 @@ torch::Tensor Draw(Pipeline& pipeline, const SamplerOptions& options, int64_t ba
   for (int64_t first = 0; first < 8; first += batch) {
     const int64_t end = std::min<int64_t>(first + batch, 8);
     const Condition condition =
-        pipeline->Encode(pipeline->PadTokens({profiles.begin() + first, profiles.begin() + end}));
+        pipeline->Encode(TokensFor(pipeline, {profiles.begin() + first, profiles.begin() + end}));
     parts.push_back(pipeline->Sample(condition, {keys.begin() + first, keys.begin() + end}, options));
   }
   return torch::cat(parts);
@@ -83,13 +84,6 @@ SamplerOptions FewSteps() {
   SamplerOptions options;
   options.steps = 4;
   return options;
-}
-
-TEST(Pipeline, PadsToTheLongestAndCuts) {
-  Pipeline pipeline = TinyPipeline();
-  const torch::Tensor padded = pipeline->PadTokens({{5}, {3, 4, 9}});
-  EXPECT_TRUE(torch::equal(padded, torch::tensor({{5, 0, 0}, {3, 4, 9}})));
-  EXPECT_EQ(pipeline->PadTokens({std::vector<int32_t>(20, 3)}).size(1), 8);
 }
 
 TEST(Pipeline, DrawsTheSameAtAnyBatchSize) {
@@ -114,7 +108,7 @@ TEST(Pipeline, SamplesInEvalModeWithoutGradients) {
   {
     const torch::NoGradGuard no_grad;
     pipeline->eval();
-    condition = pipeline->Encode(pipeline->PadTokens(Profiles(8)));
+    condition = pipeline->Encode(TokensFor(pipeline, Profiles(8)));
   }
   pipeline->train();
   const torch::Tensor drawn = pipeline->Sample(condition, Keys(8), FewSteps());
@@ -137,7 +131,7 @@ TEST(Pipeline, GuidanceMixesBothPredictions) {
   Pipeline pipeline = TinyPipeline();
   const torch::NoGradGuard no_grad;
   pipeline->eval();
-  const Condition condition = pipeline->Encode(pipeline->PadTokens(Profiles(1)));
+  const Condition condition = pipeline->Encode(TokensFor(pipeline, Profiles(1)));
   const auto keys = Keys(1);
   SamplerOptions options;
   options.steps = 1;  // one step is linear in the prediction
@@ -157,7 +151,7 @@ TEST(Pipeline, TwoConditionsAreGuidedEachByItsScale) {
   Pipeline pipeline = TinyPipeline(config);
   const torch::NoGradGuard no_grad;
   pipeline->eval();
-  const torch::Tensor tokens_BL = pipeline->PadTokens(Profiles(2));
+  const torch::Tensor tokens_BL = TokensFor(pipeline, Profiles(2));
   const Condition both = pipeline->Read(
       {pipeline->transformer->forward(tokens_BL), tokens_BL},
       {torch::randn({2, 2, 5}), torch::randn({2, 2, 2}), torch::ones({2, 2}, torch::kBool), torch::randn({2, 3})});
@@ -249,7 +243,7 @@ TEST(Pipeline, DropsWholeObservations) {
   Pipeline pipeline = TinyPipeline();
   const torch::NoGradGuard no_grad;
   pipeline->eval();
-  const Condition full = pipeline->Encode(pipeline->PadTokens(Profiles(2)));
+  const Condition full = pipeline->Encode(TokensFor(pipeline, Profiles(2)));
   const Condition dropped = pipeline->Drop(full, torch::tensor({true, false}));
   EXPECT_TRUE(torch::equal(dropped.context_BLD[0], pipeline->null_context));
   EXPECT_TRUE(torch::equal(dropped.time_BT[0], pipeline->null_time));
@@ -279,7 +273,7 @@ TEST(Pipeline, LossIsPerObservationAndReachesTheTransformer) {
   pipeline->eval();
   const torch::Tensor latents = torch::randn({2, 4, 8, 8}), noise = torch::randn({2, 4, 8, 8});
   const torch::Tensor times = torch::tensor({10, 900});
-  const Condition condition = pipeline->Encode(pipeline->PadTokens(Profiles(2)));
+  const Condition condition = pipeline->Encode(TokensFor(pipeline, Profiles(2)));
   const torch::Tensor loss = pipeline->Loss(latents, condition, times, noise);
   const torch::Tensor alone =
       pipeline->Loss(latents.slice(0, 1), {condition.context_BLD.slice(0, 1), condition.time_BT.slice(0, 1)},

@@ -13,8 +13,10 @@
 #include "genvinci/io/h5ad.h"
 #include "genvinci/io/image.h"
 #include "genvinci/tensor/convert.h"
+#include "testing/profiles.h"
 #include "testing/tiny_dataset.h"
 #include "testing/tiny_run.h"
+#include "testing/tokens_for.h"
 
 namespace genvinci {
 namespace generate_test {
@@ -226,7 +228,7 @@ TEST_F(GenerateTest, RanksSamplesBySimilarity) {
         EXPECT_EQ(ranks[3 * i + k]<ranks[3 * i + l], scores[3 * i + k]> scores[3 * i + l]);
       }
       const torch::Tensor image = ImageToTensor(ReadImage(out / fmt::format("{}_{}.png", i, k + 1))).unsqueeze(0);
-      const torch::Tensor tokens_BL = PadTokens({tokens[16 + i]}, 64, /*full=*/false);
+      const torch::Tensor tokens_BL = PadTokens(tokens.Select({16 + static_cast<int64_t>(i)}), 64, /*full=*/false);
       const double cosine = (loaded.aligner->EmbedFeatures(loaded.aligner->Features(image)) *
                              loaded.aligner->EmbedProfiles(loaded.aligner->transformer->forward(tokens_BL), tokens_BL))
                                 .sum()
@@ -321,7 +323,7 @@ TEST_F(GenerateTest, ExtractsMeansOverTokensAndContext) {
   Pipeline pipeline = MakeTinyPipeline();
   const auto tokens = TokenizeDataset(dataset, Vocabulary::GeneformerV1(), 64).tokens;
   const torch::NoGradGuard no_grad;
-  const torch::Tensor tokens_BL = pipeline->PadTokens({tokens[17]});
+  const torch::Tensor tokens_BL = TokensFor(pipeline, ListsOf(tokens.Select({17})));
   const torch::Tensor genes = pipeline->transformer->forward(tokens_BL).mean(1)[0].to(torch::kFloat64);
   const torch::Tensor text = pipeline->Encode(tokens_BL).context_BLD.mean(1)[0].to(torch::kFloat64);
   const torch::Tensor time = pipeline->Encode(tokens_BL).time_BT[0].to(torch::kFloat64);

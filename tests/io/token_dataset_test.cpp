@@ -61,19 +61,20 @@ class TokenDataset : public testing::Test {
 
 TEST_F(TokenDataset, ReadsWhatDatasetsSaved) {
   const TokenLists lists = ReadTokenDataset(kData / "tokens.dataset", 25'426);
-  ASSERT_EQ(lists.tokens.size(), 23u);
+  ASSERT_EQ(lists.size(), 23);
   for (int row = 0; row < 23; ++row) {
-    ASSERT_EQ(lists.tokens[row].size(), static_cast<size_t>(row % 5 + 1));
-    for (int i = 0; i <= row % 5; ++i) EXPECT_EQ(lists.tokens[row][i], 2 + 7919 * (row * 5 + i) % 25424);
+    ASSERT_EQ(lists[row].size(), static_cast<size_t>(row % 5 + 1));
+    for (int i = 0; i <= row % 5; ++i) EXPECT_EQ(lists[row][i], 2 + 7919 * (row * 5 + i) % 25424);
   }
 }
 
 TEST_F(TokenDataset, ReadsEveryWidthAndChecksLength) {
   Write({{"input_ids", Lists<arrow::Int16Builder>({{3, 2}, {}, {99}})}, {"length", Integers({2, 0, 1})}});
-  EXPECT_THAT(ReadTokenDataset(folder_.path(), 100).tokens,
-              ElementsAre(ElementsAre(3, 2), ElementsAre(), ElementsAre(99)));
+  const TokenLists lists = ReadTokenDataset(folder_.path(), 100);
+  EXPECT_THAT(lists.tokens, ElementsAre(3, 2, 99));
+  EXPECT_THAT(lists.offsets, ElementsAre(0, 2, 2, 3));
   Write({{"input_ids", Lists<arrow::Int64Builder>({{3, 2}})}});
-  EXPECT_THAT(ReadTokenDataset(folder_.path(), 100).tokens, ElementsAre(ElementsAre(3, 2)));
+  EXPECT_THAT(ReadTokenDataset(folder_.path(), 100)[0], ElementsAre(3, 2));
   Write({{"input_ids", Lists<arrow::Int64Builder>({{3, 2}})}, {"length", Integers({3})}});
   EXPECT_THAT(Fails("ARROW_LENGTH").what(), HasSubstr("row 0 says length 3 and has 2 tokens"));
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/temp_folder.h"
+#include "genvinci/models/profile_embedder.h"
 #include "genvinci/tensor/random.h"
 #include "genvinci/training/engine/batch_order.h"
 #include "genvinci/training/engine/ema.h"
@@ -92,10 +93,8 @@ TEST(BatchOrder, GroupsByLength) {
 using Lists = std::vector<std::vector<int32_t>>;
 
 MaskedBatch Masked(const Lists& lists, const MaskingOptions& options, const std::vector<int64_t>& items) {
-  std::vector<const std::vector<int32_t>*> chosen;
-  for (const int64_t item : items) chosen.push_back(&lists[static_cast<size_t>(item)]);
   ItemDraws draws({1, 0}, items);
-  return MaskTokens(chosen, options, draws);
+  return MaskTokens(ProfileTokens::Of(lists).Select(items), options, draws);
 }
 
 MaskedBatch Masked(const Lists& lists, const MaskingOptions& options) {
@@ -114,9 +113,7 @@ Lists RandomLists(int64_t count, int64_t length, int64_t first, int64_t last) {
 TEST(MaskTokens, FollowsTheShares) {
   Lists lists = RandomLists(100, 300, 2, 1000);
   lists[0].resize(400, 7);  // so that the others are padded
-  std::vector<const std::vector<int32_t>*> pointers;
-  for (const auto& list : lists) pointers.push_back(&list);
-  const torch::Tensor tokens_BL = PadTokenLists(pointers);
+  const torch::Tensor tokens_BL = PadTokens(ProfileTokens::Of(lists), 400, /*full=*/false);
   const MaskedBatch batch = Masked(lists, {0.15, 2, 1000});
   const auto count = [](const torch::Tensor& t) { return t.sum().item<double>(); };
   const double chosen = count(batch.chosen_BL);
@@ -148,7 +145,12 @@ TEST(TokenFolders, OfAnotherGeneformerAreRefused) {
   const std::vector<Vocabulary::Gene> genes = {{4, "ENSG01", "A", 1}, {5, "ENSG02", "B", 2}};
   const Vocabulary v2(genes, "v2", {.cls = 2, .eos = 3});
   const Vocabulary& v1 = Vocabulary::GeneformerV1();
-  const std::vector<std::vector<int32_t>> framed = {{2, 5, 4, 3}, {2, 4, 3}}, plain = {{2, 5, 4, 3}, {4, 5}};
+  const auto flat = [](const Lists& lists) {
+    TokenLists all;
+    for (const auto& list : lists) all.Add(list);
+    return all;
+  };
+  const TokenLists framed = flat({{2, 5, 4, 3}, {2, 4, 3}}), plain = flat({{2, 5, 4, 3}, {4, 5}});
   RequireFrame("t", v2, framed);
   RequireFrame("t", v1, plain);
   CatchError("TOKENS_VOCABULARY", [&] { RequireFrame("t", v1, framed); });
@@ -196,7 +198,7 @@ TEST(LossScale, HalvesAndGrows) {
 
 // By hand: 5 of 8 tokens are 2; with one count added to each of 4 tokens, p(2) = 6 / 12.
 TEST(FrequencyBaseline, CountsByTokenAndRank) {
-  FrequencyBaseline baseline({{2, 3}, {2, 3}, {2, 3}, {2, 2}}, 2, 4);
+  FrequencyBaseline baseline(ProfileTokens::Of({{2, 3}, {2, 3}, {2, 3}, {2, 2}}), 2, 4);
   baseline.Add(torch::tensor({2, 3}), torch::tensor({0, 1}));
   const Json result = baseline.Result();
   EXPECT_NEAR(result["frequency_loss"].get<double>(), -(std::log(6.0 / 12) + std::log(4.0 / 12)) / 2, 1e-6);

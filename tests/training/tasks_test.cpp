@@ -17,6 +17,7 @@
 #include "genvinci/training/feeds/semantic_target.h"
 #include "genvinci/training/tasks/val_study.h"
 #include "genvinci/weights/load_runs.h"
+#include "testing/tokens_for.h"
 #include "training/tiny_training.h"
 
 namespace genvinci {
@@ -97,8 +98,7 @@ TEST_F(E2eTraining, PretrainReadsTheTestPartOnceAtItsEnd) {
   const Dataset dataset = Dataset::Open(Path("tiny"));
   const auto lists = TokenizeDataset(dataset, Vocabulary::GeneformerV1(), options.transformer.max_tokens).tokens;
   int64_t tokens = 0;
-  for (const int64_t i : dataset.Indices(Split::kTest))
-    tokens += static_cast<int64_t>(lists[static_cast<size_t>(i)].size());
+  for (const int64_t i : dataset.Indices(Split::kTest)) tokens += static_cast<int64_t>(lists[i].size());
   // Each token is masked with this chance: five standard deviations on either side.
   const double expected = options.mask_probability * static_cast<double>(tokens);
   EXPECT_NEAR(test["test_tokens"].get<double>(), expected, 5 * std::sqrt(expected));
@@ -152,9 +152,9 @@ TEST_F(E2eTraining, AutoencoderLearnsAndMeasuresItsLatents) {
   const LoadedAutoencoder loaded = LoadAutoencoderRun(Path("ae_learn"), torch::kCPU);
   const Dataset dataset = Dataset::Open(Path("tiny"));
   const torch::NoGradGuard no_grad;
-  const torch::Tensor patches = LoadPatches(dataset, dataset.Indices(Split::kTrain), 0);
+  const PatchStore patches = PatchStore::Open(dataset, dataset.Indices(Split::kTrain), 0);
   Autoencoder autoencoder = loaded.autoencoder;
-  const DiagonalGaussian posterior = autoencoder->Encode(PatchBatch(patches, torch::arange(12)));
+  const DiagonalGaussian posterior = autoencoder->Encode(patches.Batch(torch::arange(12)));
   const auto normal = [&](const torch::Tensor& latents) {
     return (latents - loaded.latent_mean_C.view({1, -1, 1, 1})) * loaded.latent_scale_C.view({1, -1, 1, 1});
   };
@@ -181,7 +181,7 @@ TEST_F(E2eTraining, FinetuneMakesACheckpointThatGenerates) {
   EXPECT_EQ(grid.height, 4 * 16 + 3 * 2);
   LoadedPipeline loaded = LoadPipeline(Path("ldm"), torch::kCPU);
   const torch::NoGradGuard no_grad;
-  const Condition condition = loaded.pipeline->Encode(loaded.pipeline->PadTokens({{5, 9, 77}}));
+  const Condition condition = loaded.pipeline->Encode(TokensFor(loaded.pipeline, {{5, 9, 77}}));
   const torch::Tensor image = loaded.pipeline->DecodeImages(loaded.pipeline->Sample(condition, {{0, 0, 0}}, {}));
   EXPECT_EQ(image.sizes(), (std::vector<int64_t>{1, 3, 16, 16}));
   // Frozen: the autoencoder and its statistics are those of its run.
@@ -354,28 +354,28 @@ TEST_F(E2eTraining, LatentsAreThoseOfTheTurnedPatches) {
   at::manual_seed(1);
   Autoencoder autoencoder(ModelPreset("tiny").autoencoder);
   const Dataset dataset = Dataset::Open(Path("tiny"));
-  const torch::Tensor patches = LoadPatches(dataset, {0, 1, 2}, 0);
+  const PatchStore patches = PatchStore::Open(dataset, {0, 1, 2}, 0);
   RankGroup alone;
-  LatentStore store(autoencoder, patches, alone, {});
+  LatentStore store(autoencoder, patches, alone, {}, 0);
   ASSERT_TRUE(store.is_cached());
   const torch::Tensor positions = torch::tensor({2, 0}), symmetries = torch::tensor({5, 3});
   ItemDraws draws({9, 0}, {2, 0}), same({9, 0}, {2, 0});
   const torch::Tensor latents = store.Sample(positions, symmetries, draws);
   const torch::NoGradGuard no_grad;
-  const torch::Tensor images = torch::cat(
-      {Dihedral(PatchBatch(patches, torch::tensor({2})), 5), Dihedral(PatchBatch(patches, torch::tensor({0})), 3)});
+  const torch::Tensor images =
+      torch::cat({Dihedral(patches.Batch(torch::tensor({2})), 5), Dihedral(patches.Batch(torch::tensor({0})), 3)});
   const DiagonalGaussian posterior = autoencoder->Encode(images);
   const torch::Tensor noise = same.Normal(latents.sizes().slice(1));
   EXPECT_TRUE(latents.allclose(posterior.Sample(noise), 1e-4, 1e-5));
 }
 
-std::vector<std::vector<int32_t>> Profiles() { return {{5, 9, 77, 12}, {31, 8}, {44, 6, 3}}; }
+ProfileTokens Profiles() { return ProfileTokens::Of({{5, 9, 77, 12}, {31, 8}, {44, 6, 3}}); }
 
 TEST_F(E2eTraining, AFrozenTransformerRunsOnce) {
   GeneTransformer transformer = MakeTinyPipeline()->transformer;
   transformer->eval();
   const torch::NoGradGuard no_grad;
-  ProfileStore frozen(transformer, Profiles(), {.frozen = true}), trained(transformer, Profiles(), {});
+  ProfileStore frozen({transformer, Profiles()}, /*is_frozen=*/true), trained({transformer, Profiles()}, false);
   EXPECT_TRUE(frozen.is_cached());
   EXPECT_FALSE(trained.is_cached());
   const torch::Tensor tokens_BL = torch::tensor({{44, 6, 3}, {31, 8, 0}});
@@ -402,7 +402,7 @@ TEST_F(E2eTraining, DroppedTokensAreNotRead) {
     return store.EncodeDropped({0, 1, 2}, share, draws);
   };
   for (const bool frozen : {true, false}) {
-    ProfileStore store(transformer, Profiles(), {.frozen = frozen});
+    ProfileStore store({transformer, Profiles()}, frozen);
     const EncodedProfiles whole = store.Encode({0, 1, 2});
     EXPECT_TRUE(drop(store, 0, 1).tokens_BL.equal(whole.tokens_BL));
     // Of every profile but one token is gone: the first.

@@ -7,6 +7,7 @@
 #include "genvinci/weights/open_pipeline.h"
 #include "testing/foreign_checkpoint.h"
 #include "testing/tiny_run.h"
+#include "testing/tokens_for.h"
 
 namespace genvinci {
 namespace foreign_pipeline_test {
@@ -29,7 +30,7 @@ TEST_F(ForeignPipeline, DrawsWhatItsOwnerDraws) {
   options.steps = 4;
   const std::vector<SampleKey> keys = {{1, 2, 3}, {4, 5, 6}};
   const auto draw = [&](Pipeline pipeline) {
-    const torch::Tensor tokens_BL = pipeline->PadTokens({{5, 9, 77}, {12, 25425}});
+    const torch::Tensor tokens_BL = TokensFor(pipeline, {{5, 9, 77}, {12, 25425}});
     return pipeline->DecodeImages(pipeline->Sample(pipeline->Encode(tokens_BL), keys, options));
   };
   const torch::Tensor ours = draw(loaded.pipeline), theirs = draw(pipeline_);

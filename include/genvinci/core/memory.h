@@ -11,6 +11,10 @@ namespace genvinci {
 uint64_t AvailableMemory();
 void SetMemorySharers(int processes);
 
+// How much may be held only so that it is not worked out again: half of what is available, and of a large memory a
+// sixteenth.
+uint64_t MemoryToHold();
+
 // Throws DataError (MEMORY) saying need, available and `advice` when `bytes` are more than is available.
 void RequireMemory(uint64_t bytes, std::string_view what, std::string_view advice);
 

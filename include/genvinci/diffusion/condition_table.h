@@ -2,12 +2,14 @@
 
 #include <torch/torch.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "genvinci/data/dataset.h"
 #include "genvinci/data/neighbours.h"
 #include "genvinci/diffusion/pipeline.h"
+#include "genvinci/models/profile_embedder.h"
 
 namespace genvinci {
 
@@ -32,22 +34,21 @@ class ConditionTable {
   // DataError CONDITION_SIZES where a trained model reads something else.
   void RequireSizes(const ModelOptions& models) const;
 
-  // Neighbours are told by their vectors, or by the mean hidden state of the gene transformer over `tokens` (of every
-  // observation; needed before Second where neighbours have no vectors). `is_frozen`: the transformer does not change,
-  // so that each is worked out once. No gradient reaches the transformer this way.
-  void ReadNeighboursBy(GeneTransformer transformer, std::vector<std::vector<int32_t>> tokens, bool is_frozen);
+  // Neighbours are told by their vectors, or by the mean of their hidden states (`profiles`: of every observation;
+  // needed before Second where neighbours have no vectors). `is_frozen`: the transformer does not change, so that each
+  // is worked out once. No gradient reaches the transformer this way.
+  void ReadNeighboursBy(ProfileEmbedder profiles, bool is_frozen);
 
   torch::Tensor Vectors(const std::vector<int64_t>& observations) const;  // (B, V); undefined without `vector`
   SecondInputs Second(const std::vector<int64_t>& observations);
 
  private:
   torch::Tensor Embed(const std::vector<int64_t>& observations);
-  torch::Tensor RunTransformer(const std::vector<int64_t>& observations);
+  torch::Tensor MeanStates(const std::vector<int64_t>& observations) const;
 
   torch::Tensor vectors_NV_, second_NV_;
   Neighbours neighbours_;
-  GeneTransformer transformer_{nullptr};
-  std::vector<std::vector<int32_t>> tokens_;
+  std::optional<ProfileEmbedder> profiles_;
   bool is_frozen_ = false;
   torch::Tensor embeddings_NE_;
   std::vector<bool> is_known_;  // rows of embeddings_NE_

@@ -63,9 +63,6 @@ class PipelineImpl : public torch::nn::Module {
   const NoiseSchedule& schedule() const { return schedule_; }
   const Objective& objective() const { return objective_; }
 
-  // Pads a batch of token lists with 0 to the longest (or to max_tokens where the conditioner needs it), cut at
-  // max_tokens: (B, L) int64 on the pipeline's device.
-  torch::Tensor PadTokens(const std::vector<std::vector<int32_t>>& tokens) const;
   // The condition of gene tokens alone.
   Condition Encode(const torch::Tensor& tokens_BL);
   // `second` is what config's models ask for; inputs may be on the CPU.

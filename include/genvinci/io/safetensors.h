@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,5 +29,36 @@ class SafetensorsFile : public TensorFile {
 // give the same bytes. Returns their SHA-256 as Sha256OfFile would.
 std::string WriteSafetensors(const fs::path& path, const std::vector<std::pair<std::string, TensorView>>& tensors,
                              const std::map<std::string, std::string>& metadata = {});
+
+struct TensorShape {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;
+};
+
+// A safetensors file whose tensors come in pieces, in any order; `path` is written itself, so give a temporary name.
+// Bytes that are never written are 0.
+class SafetensorsPieces {
+ public:
+  // metadata: placeholders, of which SetMetadata may change the values to others that are as long.
+  SafetensorsPieces(const fs::path& path, const std::vector<TensorShape>& tensors,
+                    const std::map<std::string, std::string>& metadata);
+  ~SafetensorsPieces();
+  SafetensorsPieces(const SafetensorsPieces&) = delete;
+  SafetensorsPieces& operator=(const SafetensorsPieces&) = delete;
+
+  void Write(const std::string& name, uint64_t first_byte, std::span<const std::byte> bytes);  // IoError FILE_WRITE
+  void SetMetadata(const std::map<std::string, std::string>& metadata);                        // likewise
+
+ private:
+  void WriteAt(uint64_t at, const void* data, size_t size);
+  void WriteHeader(const std::map<std::string, std::string>& metadata);
+
+  fs::path path_;
+  std::vector<TensorShape> tensors_;
+  uint64_t data_start_ = 0;
+  std::map<std::string, std::pair<uint64_t, uint64_t>> places_;  // first byte behind the header, size
+  int descriptor_ = -1;
+};
 
 }  // namespace genvinci

@@ -27,8 +27,10 @@ class TensorFile {
   // Brings the bytes of some tensors into memory, in the file's order.
   virtual void Fetch(const std::vector<std::string>& names) const;
   // The tensor's bytes need not stay in memory until they are looked at again.
-  virtual void Release(const std::string& name) const {
-    if (file_) file_->Release(Find(name).bytes);
+  virtual void Release(const std::string& name) const { ReleasePart(Find(name).bytes); }
+  // The same of a part of a view's bytes.
+  void ReleasePart(std::span<const std::byte> part) const {
+    if (file_) file_->Release(part);
   }
 
  protected:

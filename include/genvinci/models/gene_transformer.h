@@ -42,10 +42,6 @@ class GeneTransformerImpl : public torch::nn::Module, public CheckpointedLayers 
 };
 TORCH_MODULE(GeneTransformer);
 
-// Token lists in one batch: padded with 0 to the longest, or to max_tokens where `full` says so; cut at max_tokens.
-// (B, L) int64.
-torch::Tensor PadTokens(const std::vector<std::vector<int32_t>>& tokens, int64_t max_tokens, bool full);
-
 // The mean hidden state over a profile's own tokens (B, D); padding changes nothing.
 torch::Tensor MeanOverTokens(const torch::Tensor& hidden_BLD, const torch::Tensor& tokens_BL);
 

@@ -1,8 +1,17 @@
 #include "genvinci/training/engine/run_task.h"
 
+#include <algorithm>
+
 #include "genvinci/training/engine/trainer.h"
 
 namespace genvinci {
+
+int64_t PlannedItems(const TrainingOptions& options, int64_t train_items, int64_t ranks) {
+  const int64_t by_epochs = options.epochs * train_items;
+  const int64_t by_steps = options.max_steps * options.batch_size * options.accumulate * ranks;
+  if (options.epochs == 0) return by_steps;
+  return options.max_steps == 0 ? by_epochs : std::min(by_epochs, by_steps);
+}
 
 Json RunTask(const TrainingPlan& plan, RankGroup& ranks) {
   TrainingRun run = OpenTrainingRun(plan.identity, plan.common, plan.training, ranks);

@@ -1,17 +1,14 @@
 #include "genvinci/training/feeds/condition_feed.h"
 
-#include "genvinci/training/feeds/gene_start.h"
-
 namespace genvinci {
 
 ConditionFeed::ConditionFeed(Pipeline pipeline, std::shared_ptr<ConditionTable> table,
-                             std::vector<int64_t> observations, const std::vector<std::vector<int32_t>>& tokens,
-                             bool transformer_is_frozen)
+                             std::vector<int64_t> observations, const ProfileTokens& tokens, bool transformer_is_frozen)
     : pipeline_(std::move(pipeline)), table_(std::move(table)), observations_(std::move(observations)) {
   if (!pipeline_->config().models.conditioner.ReadsGenes()) return;
-  const ProfileStoreOptions options{.frozen = transformer_is_frozen,
-                                    .full_length = pipeline_->conditioner->needs_full_length()};
-  profiles_.emplace(pipeline_->transformer, Select(tokens, observations_), options);
+  profiles_.emplace(ProfileEmbedder(pipeline_->transformer, tokens.Select(observations_),
+                                    pipeline_->conditioner->needs_full_length()),
+                    transformer_is_frozen);
 }
 
 Condition ConditionFeed::Read(const std::vector<int64_t>& items) {

@@ -34,17 +34,10 @@ void GeneStart::Load(GeneTransformer& transformer, Json& sources) const {
   }
 }
 
-std::vector<std::vector<int32_t>> TokensOf(const Dataset& dataset, const Vocabulary& vocabulary, int64_t max_tokens) {
-  TokenizedDataset tokenized = TokenizeDataset(dataset, vocabulary, max_tokens);
+ProfileTokens TokensOf(const Dataset& dataset, const Vocabulary& vocabulary, int64_t max_tokens) {
+  const TokenizedDataset tokenized = TokenizeDataset(dataset, vocabulary, max_tokens);
   Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
-  return std::move(tokenized.tokens);
-}
-
-std::vector<std::vector<int32_t>> Select(const std::vector<std::vector<int32_t>>& tokens,
-                                         const std::vector<int64_t>& observations) {
-  std::vector<std::vector<int32_t>> selected;
-  for (const int64_t i : observations) selected.push_back(tokens[static_cast<size_t>(i)]);
-  return selected;
+  return tokenized.tokens;
 }
 
 void Freeze(torch::nn::Module& module) {

@@ -18,89 +18,124 @@
 namespace genvinci {
 namespace {
 
-constexpr int kLatentsFormat = 1;
+constexpr int kLatentsFormat = 2;
 constexpr int64_t kEncodeImages = 16;
+constexpr int64_t kBatchesARound = 8;
 
-uint64_t CacheBytes(const AutoencoderConfig& config, const torch::Tensor& patches_NCHW) {
-  const int64_t side_h = patches_NCHW.size(2) / config.Factor(), side_w = patches_NCHW.size(3) / config.Factor();
-  const int64_t values = kDihedrals * patches_NCHW.size(0) * config.latent_channels * side_h * side_w;
-  return static_cast<uint64_t>(values) * 2 * sizeof(float);
-}
-
-// Of every patch and every weight.
-std::string Key(AutoencoderImpl& autoencoder, const torch::Tensor& patches_NCHW) {
-  const auto sum = [](const torch::Tensor& tensor) {
+// Of the patches and every weight.
+std::string Key(AutoencoderImpl& autoencoder, const PatchStore& patches) {
+  std::string key = fmt::format("{} {}\n", kLatentsFormat, patches.Identity());
+  for (const auto& [name, tensor] : StateOf(autoencoder, "")) {
     const torch::Tensor bytes = tensor.detach().to(torch::kCPU).contiguous();
-    return Sha256({static_cast<const char*>(bytes.data_ptr()), bytes.nbytes()});
-  };
-  std::string key = fmt::format("{} {} {}\n", kLatentsFormat, fmt::join(patches_NCHW.sizes(), "x"), sum(patches_NCHW));
-  for (const auto& [name, tensor] : StateOf(autoencoder, "")) key += fmt::format("{} {}\n", name, sum(tensor));
+    key += fmt::format("{} {}\n", name, Sha256({static_cast<const char*>(bytes.data_ptr()), bytes.nbytes()}));
+  }
   return key;
 }
 
 }  // namespace
 
-LatentStore::LatentStore(Autoencoder autoencoder, const torch::Tensor& patches_NCHW, RankGroup& ranks,
-                         const fs::path& cache)
-    : autoencoder_(std::move(autoencoder)), device_(ranks.device()), patches_NCHW_(patches_NCHW) {
-  const uint64_t bytes = CacheBytes(autoencoder_->config(), patches_NCHW);
-  const uint64_t available = AvailableMemory();
-  if (!ranks.Broadcast(Json(bytes <= available / 2)).get<bool>()) {
-    Warn("the latents need {} of memory, {} are available: each step encodes its batch instead, which is slower",
-         HumanBytes(static_cast<double>(bytes)), HumanBytes(static_cast<double>(available)));
-    return;
-  }
+LatentStore::LatentStore(Autoencoder autoencoder, PatchStore patches, RankGroup& ranks, const fs::path& cache,
+                         int64_t planned_items)
+    : autoencoder_(std::move(autoencoder)), device_(ranks.device()), patches_(std::move(patches)) {
   std::optional<TensorCache> file;
-  if (!cache.empty()) file.emplace(cache, Key(*autoencoder_, patches_NCHW), "the latents");
-  const double missing = file && Read(*file) ? 0 : 1;
-  if (ranks.Sum({missing})[0] > 0) {
-    Encode(ranks);
+  if (!cache.empty()) file.emplace(cache, Key(*autoencoder_, patches_), "the latents");
+  const double missing = file && Open(*file) ? 0 : 1;
+  if (ranks.Sum({missing})[0] == 0) return;
+  const std::vector<int64_t> sizes = Sizes();
+  double bytes = 2 * sizeof(float);
+  for (const int64_t size : sizes) bytes *= static_cast<double>(size);
+  if (ranks.Broadcast(Json(bytes <= static_cast<double>(MemoryToHold()))).get<bool>()) {
+    Hold(ranks);
     ranks.OnMain([&] {
-      if (file) file->Keep({{"mean", mean_VNCHW_}, {"std", std_VNCHW_}});
+      if (file) file->Keep({{"mean", mean_.all()}, {"std", std_.all()}});
     });
     // Ranks of one machine share the file's memory.
-    if (file && ranks.world() > 1) Read(*file);
+    if (file && ranks.world() > 1) Open(*file);
+    return;
   }
-  patches_NCHW_.reset();
+  if (file && planned_items >= sizes[0] && Write(ranks, *file)) {
+    const double without = Open(*file) ? 0 : 1;
+    if (ranks.Sum({without})[0] == 0) return;
+    mean_ = std_ = {};
+  }
+  Warn("the latents of all patches are {}, more than memory holds: each step encodes its batch instead",
+       HumanBytes(bytes));
 }
 
-bool LatentStore::Read(const TensorCache& cache) {
+std::vector<int64_t> LatentStore::Sizes() const {
+  const AutoencoderConfig& config = autoencoder_->config();
+  const int64_t side = patches_.img_size() / config.Factor();
+  return {kDihedrals * patches_.size(), config.latent_channels, side, side};
+}
+
+bool LatentStore::Open(const TensorCache& cache) {
   const std::shared_ptr<SafetensorsFile> kept = cache.Open();
   if (!kept) return false;
-  mean_VNCHW_ = BorrowTensor(kept->View("mean"), kept);
-  std_VNCHW_ = BorrowTensor(kept->View("std"), kept);
+  mean_ = StoredRows(kept, "mean");
+  std_ = StoredRows(kept, "std");
   return true;
 }
 
-// Each rank encodes a run of the batches.
-void LatentStore::Encode(RankGroup& ranks) {
-  const int64_t count = patches_NCHW_.size(0);
-  const int64_t batches = (count + kEncodeImages - 1) / kEncodeImages;  // of a symmetry
-  const RankGroup::Share share = ranks.ShareOf(kDihedrals * batches);
-  std::vector<torch::Tensor> means, stds;
-  Progress progress("encoding patches", share.size(), "batches");
-  for (int64_t i = share.first; i < std::max(share.end, share.first + 1); ++i) {
-    ThrowIfStopped("stopped while encoding: nothing was to be saved");
-    const int64_t start = i % batches * kEncodeImages;
-    const torch::Tensor positions_B = torch::arange(start, std::min(count, start + kEncodeImages));
-    const DiagonalGaussian posterior = EncodeBatch(positions_B, torch::full_like(positions_B, i / batches));
-    means.push_back(posterior.mean_BCHW.cpu());
-    stds.push_back((0.5 * posterior.log_variance_BCHW).exp().cpu());
-    progress.Add(1);
+void LatentStore::Hold(RankGroup& ranks) {
+  torch::Tensor mean = torch::empty(Sizes()), std = torch::empty(Sizes());
+  Encode(ranks, [&](int64_t first_row, const torch::Tensor& means, const torch::Tensor& stds) {
+    mean.narrow(0, first_row, means.size(0)).copy_(means);
+    std.narrow(0, first_row, stds.size(0)).copy_(stds);
+  });
+  mean_ = StoredRows(mean);
+  std_ = StoredRows(std);
+}
+
+bool LatentStore::Write(RankGroup& ranks, const TensorCache& cache) {
+  const std::vector<TensorShape> shapes = {{"mean", DType::kF32, Sizes()}, {"std", DType::kF32, Sizes()}};
+  if (!ranks.Broadcast(Json(ranks.is_main() && cache.HasRoomFor(shapes))).get<bool>()) return false;
+  bool was_encoded = false;
+  if (ranks.is_main()) {
+    cache.KeepRows(shapes, [&](const TensorCache::PutRows& put) {
+      was_encoded = true;
+      Encode(ranks, [&](int64_t first_row, const torch::Tensor& means, const torch::Tensor& stds) {
+        put("mean", first_row, means);
+        put("std", first_row, stds);
+      });
+    });
   }
-  const auto gather = [&](const std::vector<torch::Tensor>& mine) {
-    // A rank without a share has encoded one for its shape.
-    const torch::Tensor rows = torch::cat(mine);
-    const torch::Tensor all = ranks.GatherRows(share.size() == 0 ? rows.narrow(0, 0, 0) : rows);
-    return all.view({kDihedrals, count, all.size(1), all.size(2), all.size(3)});
-  };
-  mean_VNCHW_ = gather(means);
-  std_VNCHW_ = gather(stds);
+  // The others, and a main rank that could not begin, take their part all the same.
+  if (!was_encoded) Encode(ranks, [](int64_t, const torch::Tensor&, const torch::Tensor&) {});
+  return true;
+}
+
+// In rounds, of which each rank encodes its share.
+void LatentStore::Encode(RankGroup& ranks, const PutLatents& put) {
+  const int64_t count = patches_.size();
+  const int64_t batches = (count + kEncodeImages - 1) / kEncodeImages;  // of a symmetry
+  const int64_t a_round = kBatchesARound * ranks.world();
+  const int64_t all = kDihedrals * batches;
+  Progress progress("encoding patches", all, "batches");
+  std::vector<int64_t> no_rows = Sizes();
+  no_rows[0] = 0;
+  const torch::Tensor none = torch::empty(no_rows);  // of a rank without a share
+  int64_t row = 0;
+  for (int64_t start = 0; start < all; start += a_round) {
+    ThrowIfStopped("stopped while encoding: nothing was to be saved");
+    const RankGroup::Share share = ranks.ShareOf(std::min(a_round, all - start));
+    std::vector<torch::Tensor> means = {none}, stds = {none};
+    for (int64_t i = start + share.first; i < start + share.end; ++i) {
+      const int64_t first = i % batches * kEncodeImages;
+      const torch::Tensor positions_B = torch::arange(first, std::min(count, first + kEncodeImages));
+      const DiagonalGaussian posterior = EncodeBatch(positions_B, torch::full_like(positions_B, i / batches));
+      means.push_back(posterior.mean_BCHW.cpu());
+      stds.push_back((0.5 * posterior.log_variance_BCHW).exp().cpu());
+    }
+    const torch::Tensor mean = ranks.GatherRows(torch::cat(means)), std = ranks.GatherRows(torch::cat(stds));
+    put(row, mean, std);
+    row += mean.size(0);
+    progress.Add(std::min(a_round, all - start));
+  }
 }
 
 DiagonalGaussian LatentStore::EncodeBatch(const torch::Tensor& positions_B, const torch::Tensor& symmetries_B) {
   const torch::NoGradGuard no_grad;
-  return autoencoder_->Encode(DihedralEach(PatchBatch(patches_NCHW_, positions_B), symmetries_B).to(device_));
+  return autoencoder_->Encode(DihedralEach(patches_.Batch(positions_B), symmetries_B).to(device_));
 }
 
 torch::Tensor LatentStore::Sample(const torch::Tensor& positions_B, const torch::Tensor& symmetries_B,
@@ -108,8 +143,9 @@ torch::Tensor LatentStore::Sample(const torch::Tensor& positions_B, const torch:
   const torch::NoGradGuard no_grad;
   torch::Tensor mean_BCHW, std_BCHW;
   if (is_cached()) {
-    mean_BCHW = mean_VNCHW_.index({symmetries_B, positions_B});
-    std_BCHW = std_VNCHW_.index({symmetries_B, positions_B});
+    const torch::Tensor rows_B = symmetries_B * patches_.size() + positions_B;
+    mean_BCHW = mean_.Read(rows_B);
+    std_BCHW = std_.Read(rows_B);
   } else {
     const DiagonalGaussian posterior = EncodeBatch(positions_B, symmetries_B);
     mean_BCHW = posterior.mean_BCHW.to(torch::kCPU);

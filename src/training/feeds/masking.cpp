@@ -1,14 +1,17 @@
 #include "genvinci/training/feeds/masking.h"
 
 #include <algorithm>
+#include <span>
+#include <vector>
 
 #include "genvinci/genes/vocabulary.h"
+#include "genvinci/models/profile_embedder.h"
 
 namespace genvinci {
 namespace {
 
 // Positions of the chosen tokens, in order.
-std::vector<int64_t> Choose(const std::vector<int32_t>& list, const MaskingOptions& options, ItemDraws& draws,
+std::vector<int64_t> Choose(std::span<const int32_t> list, const MaskingOptions& options, ItemDraws& draws,
                             int64_t item) {
   std::vector<int64_t> chosen;
   int64_t nearest = -1;  // the one to be chosen next, where none was
@@ -35,25 +38,14 @@ int64_t Replacement(int64_t token, const MaskingOptions& options, ItemDraws& dra
 
 }  // namespace
 
-torch::Tensor PadTokenLists(const std::vector<const std::vector<int32_t>*>& lists) {
-  size_t longest = 1;
-  for (const auto* list : lists) longest = std::max(longest, list->size());
-  torch::Tensor padded_BL =
-      torch::full({static_cast<int64_t>(lists.size()), static_cast<int64_t>(longest)}, kPadToken, torch::kInt64);
-  for (size_t b = 0; b < lists.size(); ++b)
-    std::copy(lists[b]->begin(), lists[b]->end(), padded_BL.data_ptr<int64_t>() + b * longest);
-  return padded_BL;
-}
-
-MaskedBatch MaskTokens(const std::vector<const std::vector<int32_t>*>& lists, const MaskingOptions& options,
-                       ItemDraws& draws) {
-  torch::Tensor tokens_BL = PadTokenLists(lists);
+MaskedBatch MaskTokens(const ProfileTokens& profiles, const MaskingOptions& options, ItemDraws& draws) {
+  torch::Tensor tokens_BL = PadTokens(profiles, std::max<int64_t>(profiles.longest(), 1), /*full=*/false);
   torch::Tensor chosen_BL = torch::zeros(tokens_BL.sizes(), torch::kBool);
   auto tokens = tokens_BL.accessor<int64_t, 2>();
   auto chosen = chosen_BL.accessor<bool, 2>();
   std::vector<int64_t> labels, ranks;
   for (int64_t item = 0; item < tokens_BL.size(0); ++item) {
-    for (const int64_t at : Choose(*lists[static_cast<size_t>(item)], options, draws, item)) {
+    for (const int64_t at : Choose(profiles[item], options, draws, item)) {
       labels.push_back(tokens[item][at]);
       ranks.push_back(at);
       chosen[item][at] = true;

@@ -1,6 +1,6 @@
 #include "genvinci/training/feeds/pretrain_data.h"
 
-#include <algorithm>
+#include <span>
 #include <system_error>
 
 #include "genvinci/core/error.h"
@@ -14,45 +14,49 @@
 namespace genvinci {
 namespace {
 
-using Lists = std::vector<std::vector<int32_t>>;
-
 bool IsTokenFolder(const fs::path& path) {
   std::error_code error;
   return path.extension() == ".dataset" || fs::exists(path / "state.json", error);
 }
 
-void CheckLengths(const fs::path& lengths_file, const Lists& lists) {
+void CheckLengths(const fs::path& lengths_file, const TokenLists& lists) {
   const std::vector<int64_t> lengths = ReadLengths(lengths_file);
-  if (lengths.size() != lists.size())
+  if (static_cast<int64_t>(lengths.size()) != lists.size())
     throw DataError("LENGTHS", "{}: has {} lengths for {} profiles: give the file that belongs to the training part",
                     lengths_file.string(), lengths.size(), lists.size());
-  for (size_t i = 0; i < lists.size(); ++i) {
-    if (lengths[i] == static_cast<int64_t>(lists[i].size())) continue;
+  for (int64_t i = 0; i < lists.size(); ++i) {
+    const int64_t length = lengths[static_cast<size_t>(i)];
+    if (length == static_cast<int64_t>(lists[i].size())) continue;
     throw DataError("LENGTHS", "{}: says {} for profile {}, which has {} tokens: give the file that belongs to it",
-                    lengths_file.string(), lengths[i], i, lists[i].size());
+                    lengths_file.string(), length, i, lists[i].size());
   }
 }
 
-void Cut(const fs::path& source, int64_t max_tokens, const FrameTokens& frame, Lists& lists) {
-  for (size_t i = 0; i < lists.size(); ++i) {
-    if (lists[i].empty()) throw DataError("PROFILE_EMPTY", "{}: profile {} has no token: drop it", source.string(), i);
-    if (static_cast<int64_t>(lists[i].size()) <= max_tokens) continue;
-    lists[i].resize(static_cast<size_t>(max_tokens));
-    if (frame.any()) lists[i].back() = frame.eos;
+// One cut in a frame still ends with <eos>.
+TokenLists Cut(const fs::path& source, int64_t max_tokens, const FrameTokens& frame, const TokenLists& lists) {
+  TokenLists cut;
+  for (int64_t i = 0; i < lists.size(); ++i) {
+    const std::span<const int32_t> list = lists[i];
+    if (list.empty()) throw DataError("PROFILE_EMPTY", "{}: profile {} has no token: drop it", source.string(), i);
+    const bool is_longer = static_cast<int64_t>(list.size()) > max_tokens;
+    cut.Add(is_longer ? list.first(static_cast<size_t>(max_tokens)) : list);
+    if (is_longer && frame.any()) cut.tokens.back() = frame.eos;
   }
+  return cut;
 }
 
 PretrainData FromTokenFolders(const PretrainOptions& options, const fs::path& train, const fs::path& val) {
   PretrainData data{FolderName(fs::path(options.dataset)), Vocabulary::Open(options.vocabulary), {}, {}, {}, {}, {}};
-  data.train = ReadTokenDataset(train, data.vocabulary.size()).tokens;
-  if (!options.lengths_file.empty()) CheckLengths(options.lengths_file, data.train);
-  RequireFrame(train, data.vocabulary, data.train);
-  Cut(train, options.transformer.max_tokens, data.vocabulary.frame(), data.train);
+  const auto read = [&](const fs::path& folder, const std::string& lengths_file) {
+    const TokenLists lists = ReadTokenDataset(folder, data.vocabulary.size());
+    if (!lengths_file.empty()) CheckLengths(lengths_file, lists);
+    RequireFrame(folder, data.vocabulary, lists);
+    return ProfileTokens(Cut(folder, options.transformer.max_tokens, data.vocabulary.frame(), lists));
+  };
+  data.train = read(train, options.lengths_file);
   data.facts["dataset_fingerprint"] = Sha256(FileState(train));
   if (val.empty()) return data;
-  data.val = ReadTokenDataset(val, data.vocabulary.size()).tokens;
-  RequireFrame(val, data.vocabulary, data.val);
-  Cut(val, options.transformer.max_tokens, data.vocabulary.frame(), data.val);
+  data.val = read(val, "");
   data.facts["val_fingerprint"] = Sha256(FileState(val));
   return data;
 }
@@ -63,14 +67,13 @@ PretrainData FromDataset(const PretrainOptions& options) {
                       options.lengths_file, options.dataset);
   const Dataset dataset = Dataset::Open(options.dataset);
   PretrainData data{FolderName(dataset.path()), Vocabulary::Open(options.vocabulary), {}, {}, {}, {}, {}};
-  TokenizedDataset tokenized = TokenizeDataset(dataset, data.vocabulary, options.transformer.max_tokens);
+  const TokenizedDataset tokenized = TokenizeDataset(dataset, data.vocabulary, options.transformer.max_tokens);
   Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
-  for (const int64_t i : dataset.Indices(Split::kTrain)) {
-    data.train.push_back(tokenized.tokens[static_cast<size_t>(i)]);
-    data.train_names.push_back(dataset.obs_name(i));
-  }
-  for (const int64_t i : dataset.Indices(Split::kVal)) data.val.push_back(tokenized.tokens[static_cast<size_t>(i)]);
-  for (const int64_t i : dataset.Indices(Split::kTest)) data.test.push_back(tokenized.tokens[static_cast<size_t>(i)]);
+  const std::vector<int64_t> train = dataset.Indices(Split::kTrain);
+  for (const int64_t i : train) data.train_names.push_back(dataset.obs_name(i));
+  data.train = tokenized.tokens.Select(train);
+  data.val = tokenized.tokens.Select(dataset.Indices(Split::kVal));
+  data.test = tokenized.tokens.Select(dataset.Indices(Split::kTest));
   data.facts = {{"dataset_fingerprint", dataset.fingerprint()}, {"coverage", tokenized.coverage.ToJson()}};
   data.earlier_fingerprint = dataset.earlier_fingerprint();
   return data;
@@ -87,18 +90,20 @@ PretrainData Load(const PretrainOptions& options) {
 
 }  // namespace
 
-void RequireFrame(const fs::path& source, const Vocabulary& vocabulary, const Lists& lists) {
+void RequireFrame(const fs::path& source, const Vocabulary& vocabulary, const TokenLists& lists) {
   constexpr int32_t kV2Cls = 2, kV2Eos = 3;
   const FrameTokens expected = vocabulary.frame().any() ? vocabulary.frame() : FrameTokens{kV2Cls, kV2Eos};
-  const auto framed = std::count_if(lists.begin(), lists.end(), [&](const std::vector<int32_t>& list) {
-    return list.size() > 1 && list.front() == expected.cls && list.back() == expected.eos;
-  });
-  if (vocabulary.frame().any() && framed != static_cast<int64_t>(lists.size()))
+  int64_t framed = 0;
+  for (int64_t i = 0; i < lists.size(); ++i) {
+    const std::span<const int32_t> list = lists[i];
+    framed += list.size() > 1 && list.front() == expected.cls && list.back() == expected.eos;
+  }
+  if (vocabulary.frame().any() && framed != lists.size())
     throw DataError("TOKENS_VOCABULARY",
                     "{}: not every profile stands between <cls> and <eos>, as with {}: give the vocabulary that it was "
                     "made with",
                     source.string(), vocabulary.name());
-  if (!vocabulary.frame().any() && framed > 0 && framed == static_cast<int64_t>(lists.size()))
+  if (!vocabulary.frame().any() && framed > 0 && framed == lists.size())
     throw DataError("TOKENS_VOCABULARY",
                     "{}: its profiles begin and end as Geneformer V2's do, {} is V1's: give V2's dictionaries with "
                     "--vocabulary",

@@ -35,65 +35,57 @@ torch::Tensor DropTokens(const torch::Tensor& tokens_BL, double share, ItemDraws
 
 }  // namespace
 
-ProfileStore::ProfileStore(GeneTransformer transformer, std::vector<std::vector<int32_t>> tokens,
-                           const ProfileStoreOptions& options)
-    : transformer_(std::move(transformer)), tokens_(std::move(tokens)), options_(options) {
-  if (!options_.frozen || tokens_.empty()) return;
-  const auto count = static_cast<int64_t>(tokens_.size());
-  const GeneTransformerConfig& config = transformer_->config();
-  const int64_t length = PadTokens(tokens_, config.max_tokens, options_.full_length).size(1);
+ProfileStore::ProfileStore(ProfileEmbedder profiles, bool is_frozen)
+    : profiles_(std::move(profiles)), is_frozen_(is_frozen) {
+  const ProfileTokens& tokens = profiles_.tokens();
+  if (!is_frozen_ || tokens.empty()) return;
+  const int64_t count = tokens.size();
+  const GeneTransformerConfig& config = profiles_.transformer()->config();
+  const int64_t length = profiles_.full_length() ? config.max_tokens : std::min(tokens.longest(), config.max_tokens);
   const double bytes = static_cast<double>(count * length * config.hidden) * sizeof(float);
-  const auto available = static_cast<double>(AvailableMemory());
-  if (bytes > available / 2) {
+  const auto room = static_cast<double>(MemoryToHold());
+  if (bytes > room) {
     Warn(
-        "the profiles' hidden states need {} of memory, {} are available: each step runs the gene transformer, which "
-        "is slower",
-        HumanBytes(bytes), HumanBytes(available));
+        "the profiles' hidden states need {} of memory, of which {} are for them: each step runs the gene transformer, "
+        "which is slower",
+        HumanBytes(bytes), HumanBytes(room));
     return;
   }
   Fill(length);
 }
 
 EncodedProfiles ProfileStore::Encode(const std::vector<int64_t>& items) {
-  const torch::Tensor tokens_BL = ToDevice(Tokens(items), Device());
+  const torch::Tensor tokens_BL = ToDevice(profiles_.Padded(items), profiles_.device());
   return {Hidden(items, tokens_BL), tokens_BL};
 }
 
 EncodedProfiles ProfileStore::EncodeDropped(const std::vector<int64_t>& items, double share, ItemDraws& draws) {
   if (share == 0) return Encode(items);
-  const torch::Tensor tokens_BL = Tokens(items);
-  const torch::Tensor kept_BL = ToDevice(DropTokens(tokens_BL, share, draws), Device());
-  return {Hidden(items, options_.frozen ? ToDevice(tokens_BL, Device()) : kept_BL), kept_BL};
+  const torch::Tensor tokens_BL = profiles_.Padded(items);
+  const torch::Tensor kept_BL = ToDevice(DropTokens(tokens_BL, share, draws), profiles_.device());
+  return {Hidden(items, is_frozen_ ? ToDevice(tokens_BL, profiles_.device()) : kept_BL), kept_BL};
 }
-
-torch::Tensor ProfileStore::Tokens(const std::vector<int64_t>& items) const {
-  std::vector<std::vector<int32_t>> lists;
-  for (const int64_t item : items) lists.push_back(tokens_[static_cast<size_t>(item)]);
-  return PadTokens(lists, transformer_->config().max_tokens, options_.full_length);
-}
-
-torch::Device ProfileStore::Device() const { return transformer_->parameters().front().device(); }
 
 torch::Tensor ProfileStore::Hidden(const std::vector<int64_t>& items, const torch::Tensor& tokens_BL) {
-  if (!options_.frozen) return transformer_->forward(tokens_BL);
+  if (!is_frozen_) return profiles_.transformer()->forward(tokens_BL);
   const torch::NoGradGuard no_grad;
   if (is_cached()) {
     const torch::Tensor rows_BLD = hidden_NLD_.index_select(0, torch::tensor(items, torch::kInt64));
     return ToDevice(rows_BLD.narrow(1, 0, tokens_BL.size(1)), tokens_BL.device());
   }
-  const EvalGuard eval(*transformer_);
-  return transformer_->forward(tokens_BL);
+  const EvalGuard eval(*profiles_.transformer());
+  return profiles_.transformer()->forward(tokens_BL);
 }
 
 void ProfileStore::Fill(int64_t length) {
-  const auto count = static_cast<int64_t>(tokens_.size());
-  torch::Tensor hidden_NLD = torch::zeros({count, length, transformer_->config().hidden});
+  const int64_t count = profiles_.tokens().size();
+  torch::Tensor hidden_NLD = torch::zeros({count, length, profiles_.transformer()->config().hidden});
   Progress progress("encoding profiles", count, "profiles");
   for (int64_t start = 0; start < count; start += kEncodeProfiles) {
     ThrowIfStopped("stopped while encoding: nothing was to be saved");
     std::vector<int64_t> items;
     for (int64_t i = start; i < std::min(count, start + kEncodeProfiles); ++i) items.push_back(i);
-    const torch::Tensor tokens_BL = ToDevice(Tokens(items), Device());
+    const torch::Tensor tokens_BL = ToDevice(profiles_.Padded(items), profiles_.device());
     const auto size = static_cast<int64_t>(items.size());
     hidden_NLD.narrow(0, start, size).narrow(1, 0, tokens_BL.size(1)).copy_(Hidden(items, tokens_BL));
     progress.Add(size);

@@ -62,14 +62,14 @@ torch::Tensor ImageEmbeddings(const Dataset& dataset, const std::vector<int64_t>
   network->to(device);
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> embeddings;
+  const PatchStore patches = PatchStore::Open(dataset, observations, /*img_size=*/0);
   Progress progress("embedding images", static_cast<int64_t>(observations.size()), "images");
   for (size_t first = 0; first < observations.size(); first += kBatch) {
     ThrowIfStopped("stopped while embedding images: nothing was to be saved");
     const size_t end = std::min(observations.size(), first + kBatch);
-    const torch::Tensor patches = LoadPatches(
-        dataset, {observations.begin() + static_cast<int64_t>(first), observations.begin() + static_cast<int64_t>(end)},
-        /*img_size=*/0);
-    const torch::Tensor images = ClipInput(patches.to(torch::kFloat32) / 255, network->config().img_size);
+    const torch::Tensor positions_B = torch::arange(static_cast<int64_t>(first), static_cast<int64_t>(end));
+    const torch::Tensor images =
+        ClipInput(patches.Bytes(positions_B).to(torch::kFloat32) / 255, network->config().img_size);
     const torch::Tensor features_BE = network->forward(images.to(device));
     embeddings.push_back(torch::nn::functional::normalize(features_BE).cpu());
     progress.Add(static_cast<int64_t>(end - first));

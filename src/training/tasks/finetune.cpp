@@ -25,8 +25,6 @@ constexpr int64_t kFinetuneGridRows = 8;
 constexpr int64_t kFinetuneValLimit = 512;
 constexpr int64_t kFinetuneEvalBatch = 16;
 
-using Lists = std::vector<std::vector<int32_t>>;
-
 // Each profile, with all that is told beside it, goes to the next observation.
 Condition Rolled(const Condition& condition) {
   return condition.Rows(torch::arange(condition.time_BT.size(0), condition.time_BT.device()).roll(1));
@@ -46,11 +44,12 @@ class FinetuneTask : public TrainingTask {
         sources_(std::move(start.sources)),
         train_(std::move(data.train)),
         val_(std::move(data.val)),
-        val_NCHW_(data.val_NCHW),
+        val_patches_(data.val_patches),
         embeddings_NE_(start.embeddings_NE),
         tokens_(std::move(start.tokens)),
         table_(start.table),
-        latents_(pipeline_->autoencoder, data.train_NCHW, ranks, dataset.path() / "cache" / "latents.safetensors"),
+        latents_(pipeline_->autoencoder, data.train_patches, ranks, dataset.path() / "cache" / "latents.safetensors",
+                 PlannedItems(options.training, static_cast<int64_t>(train_.size()), ranks.world())),
         train_conditions_(pipeline_, table_, train_, tokens_, options.freeze_transformer),
         val_conditions_(pipeline_, table_, val_, tokens_, options.freeze_transformer) {
     if (!options.align_path.empty()) OpenStudy();
@@ -127,7 +126,7 @@ class FinetuneTask : public TrainingTask {
     // Its gene transformer is not the one in training: nothing worked out with that serves.
     const auto table = std::make_shared<ConditionTable>(*table_);
     if (!best->transformer.is_empty() && options_.neighbours > 0)
-      table->ReadNeighboursBy(best->transformer, tokens_, /*is_frozen=*/true);
+      table->ReadNeighboursBy({best->transformer, tokens_}, /*is_frozen=*/true);
     const Condition condition =
         ConditionFeed(best, table, val_, tokens_, /*transformer_is_frozen=*/false).Read(study_->items());
     genvinci::ChooseSampling(*study_, best, condition,
@@ -136,7 +135,7 @@ class FinetuneTask : public TrainingTask {
 
  private:
   void OpenStudy() {
-    study_.emplace(dataset_, val_, val_NCHW_,
+    study_.emplace(dataset_, val_, val_patches_,
                    ValStudyOptions{ResolveRun(FolderName(dataset_.path()), "align", options_.align_path),
                                    options_.eval_images, options_.common.seed},
                    ranks_);
@@ -156,8 +155,8 @@ class FinetuneTask : public TrainingTask {
     const torch::NoGradGuard no_grad;
     if (val_.empty()) return {};
     std::vector<torch::Tensor> latents;
-    for (const torch::Tensor& positions_B : torch::arange(val_NCHW_.size(0)).split(kFinetuneEvalBatch)) {
-      const torch::Tensor images_BCHW = PatchBatch(val_NCHW_, positions_B).to(device_);
+    for (const torch::Tensor& positions_B : torch::arange(val_patches_.size()).split(kFinetuneEvalBatch)) {
+      const torch::Tensor images_BCHW = val_patches_.Batch(positions_B).to(device_);
       latents.push_back(pipeline_->Normalise(pipeline_->autoencoder->Encode(images_BCHW).mean_BCHW).to(torch::kCPU));
     }
     return torch::cat(latents);
@@ -175,7 +174,7 @@ class FinetuneTask : public TrainingTask {
     const auto count = static_cast<int64_t>(val_.size());
     const std::vector<int64_t> items = EvenlySpread(count, std::min(kFinetuneGridRows, count));
     const torch::Tensor positions_B = Positions(items);
-    const torch::Tensor real_BCHW = PatchBatch(val_NCHW_, positions_B);
+    const torch::Tensor real_BCHW = val_patches_.Batch(positions_B);
     const torch::Tensor made_BCHW = pipeline_->DecodeImages(val_latents_NCHW_.index_select(0, positions_B).to(device_));
     const Condition condition = val_conditions_.Read(items);
     std::vector<std::vector<torch::Tensor>> rows;
@@ -199,9 +198,10 @@ class FinetuneTask : public TrainingTask {
   Vocabulary vocabulary_;
   Json sources_;
   std::vector<int64_t> train_, val_, val_order_;
-  torch::Tensor val_NCHW_, val_latents_NCHW_;
+  PatchStore val_patches_;
+  torch::Tensor val_latents_NCHW_;
   torch::Tensor embeddings_NE_;
-  Lists tokens_;
+  ProfileTokens tokens_;
   std::shared_ptr<ConditionTable> table_;
   LatentStore latents_;
   ConditionFeed train_conditions_, val_conditions_;

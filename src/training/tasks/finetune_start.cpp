@@ -110,7 +110,7 @@ FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& d
   if (!reads_genes) return start;
   ranks.MainFirst([&] { start.tokens = TokensOf(dataset, start.vocabulary, config.models.transformer.max_tokens); });
   if (options.neighbours > 0)
-    start.table->ReadNeighboursBy(start.pipeline->transformer, start.tokens, options.freeze_transformer);
+    start.table->ReadNeighboursBy({start.pipeline->transformer, start.tokens}, options.freeze_transformer);
   return start;
 }
 

@@ -20,7 +20,7 @@ struct FinetuneStart {
   Pipeline pipeline{nullptr};
   Vocabulary vocabulary;
   Json sources = Json::object();
-  std::vector<std::vector<int32_t>> tokens = {};  // of every observation; none where no genes are read
+  ProfileTokens tokens = {};  // of every observation; none where no genes are read
   std::shared_ptr<ConditionTable> table = nullptr;
   torch::Tensor embeddings_NE = {};  // of the training images, with a semantic loss
 };

@@ -10,12 +10,12 @@ constexpr double kShrink = 1000;
 
 }  // namespace
 
-FrequencyBaseline::FrequencyBaseline(const std::vector<std::vector<int32_t>>& profiles, int64_t first_gene,
-                                     int64_t vocabulary_size) {
-  for (const auto& profile : profiles) longest_ = std::max(longest_, static_cast<int64_t>(profile.size()));
+FrequencyBaseline::FrequencyBaseline(const ProfileTokens& profiles, int64_t first_gene, int64_t vocabulary_size)
+    : longest_(std::max<int64_t>(profiles.longest(), 1)) {
   torch::Tensor counts_KV = torch::zeros({kBins, vocabulary_size}, torch::kFloat32);
   auto counts = counts_KV.accessor<float, 2>();
-  for (const auto& profile : profiles) {
+  for (int64_t i = 0; i < profiles.size(); ++i) {
+    const std::span<const int32_t> profile = profiles[i];
     for (size_t rank = 0; rank < profile.size(); ++rank) {
       if (profile[rank] >= first_gene) counts[static_cast<int64_t>(rank) * kBins / longest_][profile[rank]] += 1;
     }

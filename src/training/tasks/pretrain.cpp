@@ -18,8 +18,6 @@
 namespace genvinci {
 namespace {
 
-using Lists = std::vector<std::vector<int32_t>>;
-
 GeneTransformerConfig ConfigFor(const PretrainOptions& options, const Vocabulary& vocabulary) {
   GeneTransformerConfig config = options.transformer;
   config.vocabulary_size = vocabulary.size();
@@ -43,12 +41,12 @@ class PretrainTask : public TrainingTask {
       LoadTransformerWeights(WeightSource::Open(options.init_path), transformer_);
     }
     transformer_->to(device_);
-    for (const auto& tokens : data.train) lengths_.push_back(static_cast<int64_t>(tokens.size()));
+    for (int64_t i = 0; i < data.train.size(); ++i) lengths_.push_back(static_cast<int64_t>(data.train[i].size()));
     if (data.val.empty()) Log("{}: has no val part: the latest checkpoint counts as the best", options.dataset);
   }
 
   std::string kind() const override { return "mlm"; }
-  int64_t size() const override { return static_cast<int64_t>(data_.train.size()); }
+  int64_t size() const override { return data_.train.size(); }
   std::string ItemName(int64_t item) const override {
     return data_.train_names.empty() ? fmt::format("profile {}", item) : data_.train_names[static_cast<size_t>(item)];
   }
@@ -102,7 +100,7 @@ class PretrainTask : public TrainingTask {
 
   // Loss and accuracy at masked positions, which are the same each time, and the frequency baselines at the same ones.
   // Each rank scores its share of the batches.
-  Json Score(const Lists& profiles, const std::string& part) {
+  Json Score(const ProfileTokens& profiles, const std::string& part) {
     double loss = 0, hits = 0, count = 0;
     baseline_.Reset();
     const Batches batches = BatchesInOrderOfLength(profiles);
@@ -124,12 +122,10 @@ class PretrainTask : public TrainingTask {
     return metrics;
   }
 
-  MaskedBatch Mask(const Lists& profiles, const std::vector<int64_t>& items, const DrawKey& key) const {
-    std::vector<const std::vector<int32_t>*> lists;
-    for (const int64_t item : items) lists.push_back(&profiles[static_cast<size_t>(item)]);
+  MaskedBatch Mask(const ProfileTokens& profiles, const std::vector<int64_t>& items, const DrawKey& key) const {
     ItemDraws draws(key, items);
-    return MaskTokens(lists, {options_.mask_probability, data_.vocabulary.first_gene(), config_.vocabulary_size},
-                      draws);
+    return MaskTokens(profiles.Select(items),
+                      {options_.mask_probability, data_.vocabulary.first_gene(), config_.vocabulary_size}, draws);
   }
 
   // At the chosen positions alone: the vocabulary is the widest layer by far.
@@ -139,12 +135,11 @@ class PretrainTask : public TrainingTask {
   }
 
   // By length, so that little is padded.
-  Batches BatchesInOrderOfLength(const Lists& profiles) const {
-    std::vector<int64_t> order(profiles.size());
+  Batches BatchesInOrderOfLength(const ProfileTokens& profiles) const {
+    std::vector<int64_t> order(static_cast<size_t>(profiles.size()));
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-      return profiles[static_cast<size_t>(a)].size() < profiles[static_cast<size_t>(b)].size();
-    });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return profiles[a].size() < profiles[b].size(); });
     Batches batches;
     for (size_t i = 0; i < order.size(); ++i) {
       if (i % static_cast<size_t>(options_.training.batch_size) == 0) batches.emplace_back();

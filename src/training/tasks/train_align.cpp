@@ -27,7 +27,7 @@ struct Start {
   Aligner aligner{nullptr};
   Vocabulary vocabulary;
   Json sources = Json::object();
-  std::vector<std::vector<int32_t>> tokens = {};  // of every observation
+  ProfileTokens tokens = {};  // of every observation
 };
 
 Start MakeStart(const AlignOptions& options, const Dataset& dataset, int64_t img_size, const torch::Device& device) {
@@ -58,9 +58,8 @@ class AlignTask : public TrainingTask {
         vocabulary_(std::move(start.vocabulary)),
         sources_(std::move(start.sources)),
         data_(std::move(data)),
-        train_profiles_(aligner_->transformer, Select(start.tokens, data_.train),
-                        {.frozen = options.freeze_transformer}),
-        val_profiles_(aligner_->transformer, Select(start.tokens, data_.val), {.frozen = options.freeze_transformer}) {}
+        train_profiles_({aligner_->transformer, start.tokens.Select(data_.train)}, options.freeze_transformer),
+        val_profiles_({aligner_->transformer, start.tokens.Select(data_.val)}, options.freeze_transformer) {}
 
   std::string kind() const override { return "align"; }
   int64_t size() const override { return static_cast<int64_t>(data_.train.size()); }
@@ -103,7 +102,7 @@ class AlignTask : public TrainingTask {
     std::vector<torch::Tensor> images, profiles;
     const auto count = static_cast<int64_t>(data_.val.size());
     for (const torch::Tensor& positions_B : torch::arange(count).split(kAlignEvalBatch)) {
-      const torch::Tensor images_BCHW = PatchBatch(data_.val_NCHW, positions_B).to(device_);
+      const torch::Tensor images_BCHW = data_.val_patches.Batch(positions_B).to(device_);
       images.push_back(aligner_->EmbedFeatures(aligner_->Features(images_BCHW)));
       const EncodedProfiles batch = val_profiles_.Encode(
           std::vector<int64_t>(positions_B.data_ptr<int64_t>(), positions_B.data_ptr<int64_t>() + positions_B.numel()));
@@ -123,7 +122,7 @@ class AlignTask : public TrainingTask {
   // Any symmetry of the square; gain and offset of each channel, as stains and lamps vary.
   torch::Tensor Augmented(const torch::Tensor& positions_B, ItemDraws& draws) const {
     const torch::Tensor symmetries_B = draws.Integers(kDihedrals);
-    torch::Tensor images_BCHW = DihedralEach(PatchBatch(data_.train_NCHW, positions_B), symmetries_B);
+    torch::Tensor images_BCHW = DihedralEach(data_.train_patches.Batch(positions_B), symmetries_B);
     if (options_.colour_jitter == 0) return images_BCHW;
     const std::vector<int64_t> shape = {images_BCHW.size(1), 1, 1};
     const torch::Tensor gain = 1 + options_.colour_jitter * draws.Normal(shape);

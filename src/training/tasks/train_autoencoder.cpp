@@ -88,7 +88,7 @@ class AutoencoderTask : public TrainingTask {
     const torch::Tensor positions_B = Positions(items);
     const torch::Tensor symmetries_B = draws.Integers(kDihedrals);
     const torch::Tensor images_BCHW =
-        ToDevice(DihedralEach(PatchBatch(data_.train_NCHW, positions_B), symmetries_B), device_);
+        ToDevice(DihedralEach(data_.train_patches.Batch(positions_B), symmetries_B), device_);
     const DiagonalGaussian posterior = autoencoder_->Encode(images_BCHW);
     const torch::Tensor noise_BCHW = ToDevice(draws.Normal(posterior.mean_BCHW.sizes().slice(1)), device_);
     const torch::Tensor error_BCHW = autoencoder_->Decode(posterior.Sample(noise_BCHW)) - images_BCHW;
@@ -116,7 +116,7 @@ class AutoencoderTask : public TrainingTask {
     for (int64_t start = kAutoencoderEvalBatch * ranks_.rank(); start < count;
          start += kAutoencoderEvalBatch * ranks_.world()) {
       const torch::Tensor real_BCHW =
-          PatchBatch(data_.val_NCHW, torch::arange(start, std::min(count, start + kAutoencoderEvalBatch)));
+          data_.val_patches.Batch(torch::arange(start, std::min(count, start + kAutoencoderEvalBatch)));
       const torch::Tensor real = EightBits(real_BCHW), made = EightBits(Reconstruct(real_BCHW));
       sums[0] += PeakSignalToNoise(real, made).clamp_max(kLargestPsnr).sum().item<double>();
       sums[1] += StructuralSimilarity(real, made).sum().item<double>();
@@ -133,7 +133,7 @@ class AutoencoderTask : public TrainingTask {
     const std::vector<int64_t> chosen = EvenlySpread(size(), std::min(size(), kMeasuredPatches));
     const torch::Tensor positions_N = Positions(chosen);
     for (const torch::Tensor& positions_B : positions_N.split(kAutoencoderEvalBatch)) {
-      const DiagonalGaussian posterior = autoencoder_->Encode(PatchBatch(data_.train_NCHW, positions_B).to(device_));
+      const DiagonalGaussian posterior = autoencoder_->Encode(data_.train_patches.Batch(positions_B).to(device_));
       means.push_back(posterior.mean_BCHW.to(torch::kCPU));
       variances.push_back(posterior.log_variance_BCHW.exp().to(torch::kCPU));
     }
@@ -153,9 +153,9 @@ class AutoencoderTask : public TrainingTask {
   }
 
   void WriteGrid(int64_t step) {
-    const torch::Tensor& patches = data_.val.empty() ? data_.train_NCHW : data_.val_NCHW;
-    const std::vector<int64_t> chosen = EvenlySpread(patches.size(0), std::min(kAutoencoderGridRows, patches.size(0)));
-    const torch::Tensor real_BCHW = PatchBatch(patches, Positions(chosen));
+    const PatchStore& patches = data_.val.empty() ? data_.train_patches : data_.val_patches;
+    const std::vector<int64_t> chosen = EvenlySpread(patches.size(), std::min(kAutoencoderGridRows, patches.size()));
+    const torch::Tensor real_BCHW = patches.Batch(Positions(chosen));
     WriteSampleGrid(run_, step, {real_BCHW.unbind(0), Reconstruct(real_BCHW).unbind(0)});
   }
 

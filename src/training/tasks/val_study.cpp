@@ -8,7 +8,7 @@
 #include "genvinci/core/log.h"
 #include "genvinci/data/tokens.h"
 #include "genvinci/metrics/feature_metrics.h"
-#include "genvinci/training/feeds/gene_start.h"
+#include "genvinci/models/profile_embedder.h"
 #include "genvinci/training/feeds/image_data.h"
 
 namespace genvinci {
@@ -28,16 +28,14 @@ double TotalVariance(const torch::Tensor& values_ND) { return values_ND.var(0).s
 torch::Tensor EmbedProfiles(const LoadedAligner& aligner, const Dataset& dataset, const std::vector<int64_t>& rows) {
   const torch::NoGradGuard no_grad;
   Aligner network = aligner.aligner;
-  const int64_t limit = network->config().transformer.max_tokens;
-  const std::vector<std::vector<int32_t>> tokens =
-      Select(TokenizeDataset(dataset, aligner.vocabulary, limit).tokens, rows);
+  const ProfileTokens tokens =
+      TokenizeDataset(dataset, aligner.vocabulary, network->config().transformer.max_tokens).tokens;
+  const ProfileEmbedder profiles(network->transformer, tokens);
   std::vector<torch::Tensor> embeddings;
-  for (size_t first = 0; first < tokens.size(); first += kStudyBatch) {
-    const auto end = tokens.begin() + static_cast<int64_t>(std::min(first + kStudyBatch, tokens.size()));
-    const torch::Tensor tokens_BL =
-        PadTokens({tokens.begin() + static_cast<int64_t>(first), end}, limit, /*full=*/false)
-            .to(network->logit_scale.device());
-    embeddings.push_back(network->EmbedProfiles(network->transformer->forward(tokens_BL), tokens_BL));
+  for (size_t first = 0; first < rows.size(); first += kStudyBatch) {
+    const auto end = rows.begin() + static_cast<int64_t>(std::min(first + kStudyBatch, rows.size()));
+    const EncodedProfiles batch = profiles.Encode({rows.begin() + static_cast<int64_t>(first), end});
+    embeddings.push_back(network->EmbedProfiles(batch.hidden_BLD, batch.tokens_BL));
   }
   return torch::cat(embeddings).to(torch::kCPU, torch::kFloat64);
 }
@@ -50,7 +48,7 @@ double LeastDistance(const std::vector<TriedSampling>& tried) {
 
 }  // namespace
 
-ValStudy::ValStudy(const Dataset& dataset, const std::vector<int64_t>& val_rows, const torch::Tensor& val_NCHW,
+ValStudy::ValStudy(const Dataset& dataset, const std::vector<int64_t>& val_rows, const PatchStore& val_patches,
                    const ValStudyOptions& options, RankGroup& ranks)
     : ranks_(ranks), aligner_(LoadAligner(options.align_path, ranks.device())), seed_(options.seed) {
   aligner_.RequireDataset(dataset);
@@ -63,7 +61,7 @@ ValStudy::ValStudy(const Dataset& dataset, const std::vector<int64_t>& val_rows,
   items_ = EvenlySpread(count, std::min(count, options.images));
   samples_ = std::clamp<int64_t>(options.images / static_cast<int64_t>(items_.size()), 1, kMostSamples);
   for (const int64_t item : items_) rows_.push_back(val_rows[static_cast<size_t>(item)]);
-  real_NF_ = aligner_.Features(val_NCHW.index_select(0, Positions(items_)));
+  real_NF_ = aligner_.Features(val_patches.Bytes(Positions(items_)));
   genes_NE_ = EmbedProfiles(aligner_, dataset, rows_);
   genes_NE_ = genes_NE_ * std::sqrt(TotalVariance(real_NF_) / std::max(TotalVariance(genes_NE_), 1e-12));
 }

@@ -27,6 +27,9 @@ RunIdentity IdentityOf(const std::string& command, const std::string& kind, cons
           ToJson(Options())};
 }
 
+// How many items all steps together read; with max_minutes, at most.
+int64_t PlannedItems(const TrainingOptions& options, int64_t train_items, int64_t ranks);
+
 // Opens the run (a new one, or the one to resume), trains and returns the Trainer's result.
 Json RunTask(const TrainingPlan& plan, RankGroup& ranks);
 

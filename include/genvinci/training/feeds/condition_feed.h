@@ -18,7 +18,7 @@ class ConditionFeed {
  public:
   // tokens: of every observation of the dataset; empty where the pipeline reads no genes.
   ConditionFeed(Pipeline pipeline, std::shared_ptr<ConditionTable> table, std::vector<int64_t> observations,
-                const std::vector<std::vector<int32_t>>& tokens, bool transformer_is_frozen);
+                const ProfileTokens& tokens, bool transformer_is_frozen);
 
   // `items`: positions in `observations`.
   Condition Read(const std::vector<int64_t>& items);

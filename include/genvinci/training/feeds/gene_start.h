@@ -4,10 +4,10 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "genvinci/core/json.h"
 #include "genvinci/data/dataset.h"
+#include "genvinci/genes/profile_tokens.h"
 #include "genvinci/genes/vocabulary.h"
 #include "genvinci/models/gene_transformer.h"
 
@@ -29,9 +29,7 @@ struct GeneStart {
 };
 
 // The tokens of every observation, with a log line on their coverage.
-std::vector<std::vector<int32_t>> TokensOf(const Dataset& dataset, const Vocabulary& vocabulary, int64_t max_tokens);
-std::vector<std::vector<int32_t>> Select(const std::vector<std::vector<int32_t>>& tokens,
-                                         const std::vector<int64_t>& observations);
+ProfileTokens TokensOf(const Dataset& dataset, const Vocabulary& vocabulary, int64_t max_tokens);
 
 // The optimizer passes over its parameters.
 void Freeze(torch::nn::Module& module);

@@ -5,15 +5,15 @@
 #include <string>
 #include <vector>
 
-#include "genvinci/data/dataset.h"
+#include "genvinci/data/patch_store.h"
 
 namespace genvinci {
 
 // The images of a dataset's training and validation parts.
 struct ImageData {
   int64_t img_size = 0;
-  std::vector<int64_t> train, val;     // observations
-  torch::Tensor train_NCHW, val_NCHW;  // uint8
+  std::vector<int64_t> train, val;  // observations
+  PatchStore train_patches, val_patches;
 };
 
 // img_size 0: as stored; `val_limit`: at most so many of the val part, evenly spread (0: all). DataError TRAIN_EMPTY,

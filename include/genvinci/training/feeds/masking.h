@@ -3,14 +3,11 @@
 #include <torch/torch.h>
 
 #include <cstdint>
-#include <vector>
 
+#include "genvinci/genes/profile_tokens.h"
 #include "genvinci/tensor/item_draws.h"
 
 namespace genvinci {
-
-// Token lists padded with 0 to the longest: (B, L) int64.
-torch::Tensor PadTokenLists(const std::vector<const std::vector<int32_t>*>& lists);
 
 struct MaskingOptions {
   double probability = 0.15;
@@ -27,7 +24,6 @@ struct MaskedBatch {
   torch::Tensor labels_N;   // the true tokens at the chosen positions, row-major
   torch::Tensor ranks_N;    // their positions in their profiles
 };
-MaskedBatch MaskTokens(const std::vector<const std::vector<int32_t>*>& lists, const MaskingOptions& options,
-                       ItemDraws& draws);
+MaskedBatch MaskTokens(const ProfileTokens& profiles, const MaskingOptions& options, ItemDraws& draws);
 
 }  // namespace genvinci

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "genvinci/core/json.h"
+#include "genvinci/genes/profile_tokens.h"
 #include "genvinci/genes/vocabulary.h"
 #include "genvinci/training/training_options.h"
 
@@ -13,7 +14,7 @@ namespace genvinci {
 struct PretrainData {
   std::string name;  // of the run's folder
   Vocabulary vocabulary;
-  std::vector<std::vector<int32_t>> train, val, test;
+  ProfileTokens train, val, test;
   std::vector<std::string> train_names;  // obs_names; empty for .dataset folders
   Json facts;                            // fingerprints and counts
   std::string earlier_fingerprint = {};  // Dataset's, of a dataset folder
@@ -26,6 +27,6 @@ PretrainData LoadPretrainData(const PretrainOptions& options);
 
 // DataError TOKENS_VOCABULARY for lists of another Geneformer's tokens, which would mean other genes: V2's begin with
 // <cls> and end with <eos>, tokens 2 and 3, which are genes in V1.
-void RequireFrame(const fs::path& source, const Vocabulary& vocabulary, const std::vector<std::vector<int32_t>>& lists);
+void RequireFrame(const fs::path& source, const Vocabulary& vocabulary, const TokenLists& lists);
 
 }  // namespace genvinci

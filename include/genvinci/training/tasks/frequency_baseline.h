@@ -2,10 +2,9 @@
 
 #include <torch/torch.h>
 
-#include <vector>
-
 #include "genvinci/core/json.h"
 #include "genvinci/distributed/rank_group.h"
+#include "genvinci/genes/profile_tokens.h"
 
 namespace genvinci {
 
@@ -14,7 +13,7 @@ namespace genvinci {
 // token's rank alone tells much.
 class FrequencyBaseline {
  public:
-  FrequencyBaseline(const std::vector<std::vector<int32_t>>& profiles, int64_t first_gene, int64_t vocabulary_size);
+  FrequencyBaseline(const ProfileTokens& profiles, int64_t first_gene, int64_t vocabulary_size);
 
   // Scores masked tokens (labels_N, ranks_N int64).
   void Add(const torch::Tensor& labels_N, const torch::Tensor& ranks_N);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "genvinci/core/json.h"
-#include "genvinci/data/dataset.h"
+#include "genvinci/data/patch_store.h"
 #include "genvinci/diffusion/pipeline.h"
 #include "genvinci/distributed/rank_group.h"
 #include "genvinci/weights/load_runs.h"
@@ -31,10 +31,10 @@ class ValStudy {
  public:
   static constexpr const char* kChoice = "val_frechet_joint_domain";
 
-  // val_rows: observations whose patches val_NCHW (uint8) are. At most options.images of them are drawn for, evenly
+  // val_rows: observations, whose patches are val_patches. At most options.images of them are drawn for, evenly
   // spread, with several samples each where there are fewer; each rank draws its share. DataError ALIGN_DATASET,
   // GENES_UNMATCHED.
-  ValStudy(const Dataset& dataset, const std::vector<int64_t>& val_rows, const torch::Tensor& val_NCHW,
+  ValStudy(const Dataset& dataset, const std::vector<int64_t>& val_rows, const PatchStore& val_patches,
            const ValStudyOptions& options, RankGroup& ranks);
 
   // Positions in val_rows that are drawn for.
