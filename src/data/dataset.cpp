@@ -109,6 +109,7 @@ Json DatasetInfo::ToJson() const {
   json["um_per_px"] = um_per_px;
   json["patch_size"] = patch_size;
   json["img_size"] = img_size;
+  for (const ValueRange& range : value_ranges) json["value_ranges"].push_back({range.low, range.high});
   json["split_kind"] = split_kind;
   json["same_patient"] = same_patient;
   json["label_column"] = label_column;
@@ -128,6 +129,9 @@ DatasetInfo DatasetInfo::FromJson(const Json& json, const std::string& source) {
   info.um_per_px = Field<double>(json, "um_per_px", source);
   info.patch_size = Field<int64_t>(json, "patch_size", source);
   info.img_size = Field<int64_t>(json, "img_size", source);
+  if (json.contains("value_ranges"))
+    for (const auto& [low, high] : Field<std::vector<std::pair<double, double>>>(json, "value_ranges", source))
+      info.value_ranges.push_back({low, high});
   info.split_kind = Field<std::string>(json, "split_kind", source);
   info.same_patient = Field<bool>(json, "same_patient", source);
   info.label_column = Field<std::string>(json, "label_column", source);
@@ -201,7 +205,10 @@ fs::path Dataset::PatchPath(int64_t i) const {
 
 Image Dataset::LoadPatch(int64_t i) const {
   const fs::path path = PatchPath(i);
-  Image patch = ToEightBits(ReadImage(path));
+  Image patch = ReadImage(path);
+  if (patch.bits != 8)
+    throw DataError("PATCH_DEPTH", "{}: {} bits a channel (observation '{}'): patches have 8: prepare it again",
+                    path.string(), patch.bits, obs_name(i));
   if (patch.channels == 4 && info_.channels.size() == 3) patch = DropAlpha(patch);
   if (patch.channels != static_cast<int64_t>(info_.channels.size()))
     throw DataError("PATCH_CHANNELS", "{}: {} channels, the dataset has {} (observation '{}'): prepare it again",

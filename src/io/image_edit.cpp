@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <opencv2/imgproc.hpp>
@@ -89,22 +90,26 @@ void Paste(Image& image, const Image& part, int64_t x, int64_t y) {
   for (int64_t i = 0; i < part.height && row > 0; ++i) std::memcpy(image.At(x, y + i), part.At(0, i), row);
 }
 
-Image ToEightBits(Image image) {
-  if (image.bits == 8) return image;
+Image ToEightBits(const Image& image, const std::vector<ValueRange>& ranges) {
+  GENVINCI_CHECK(image.bits == 16 && ranges.size() == static_cast<size_t>(image.channels),
+                 "{} channels of {} bits, {} ranges", image.channels, image.bits, ranges.size());
   Image result(image.width, image.height, image.channels);
   for (size_t i = 0; i < result.bytes.size(); ++i) {
     uint16_t value = 0;
     std::memcpy(&value, image.bytes.data() + 2 * i, sizeof(value));
-    result.bytes[i] = static_cast<uint8_t>((uint32_t{value} * 255 + 32767) / 65535);
+    const ValueRange& range = ranges[i % ranges.size()];
+    const double scaled = (value - range.low) * 255 / (range.high - range.low);
+    result.bytes[i] = static_cast<uint8_t>(std::lround(std::clamp(scaled, 0.0, 255.0)));
   }
   return result;
 }
 
 Image DropAlpha(const Image& image) {
-  GENVINCI_CHECK(image.channels == 4 && image.bits == 8, "{} channels of {} bits", image.channels, image.bits);
-  Image result(image.width, image.height, 3);
-  for (size_t from = 0, to = 0; from < image.bytes.size(); from += 4, to += 3)
-    for (size_t k = 0; k < 3; ++k) result.bytes[to + k] = image.bytes[from + k];
+  GENVINCI_CHECK(image.channels == 4, "{} channels", image.channels);
+  Image result(image.width, image.height, 3, image.bits);
+  const auto value = static_cast<size_t>(image.bits / 8);
+  for (size_t from = 0, to = 0; from < image.bytes.size(); from += 4 * value, to += 3 * value)
+    std::memcpy(result.bytes.data() + to, image.bytes.data() + from, 3 * value);
   return result;
 }
 

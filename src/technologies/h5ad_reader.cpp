@@ -12,6 +12,7 @@
 namespace genvinci {
 namespace {
 
+constexpr double kNowhere = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t kBatchRows = 1024;
 const std::vector<std::string> kImageFolders = {"spot_224", "images", "patches"};
 // Names under which such files keep what prepare needs; the first that is there is taken.
@@ -91,7 +92,6 @@ class H5adReader : public SectionReader {
     for (const std::string& name : file_.obsm_names())
       if (name != "spatial") data_.obsm[name] = file_.Obsm(name);
     if (!options.no_images) JoinImages();
-    data_.um_per_px = options.um_per_px;
     data_.provenance["files"] = Json::array({FileFacts(path_)});
     data_.provenance["layer"] = options.layer;
     data_.provenance["matrix"] = file_.MatrixKind(options.layer);
@@ -104,10 +104,7 @@ class H5adReader : public SectionReader {
     });
   }
 
-  Image Patch(int64_t i) const override {
-    Image image = ToEightBits(ReadImage(images_.at(static_cast<size_t>(i))));
-    return image.channels == 4 && data_.channels.size() == 3 ? DropAlpha(image) : image;
-  }
+  Image Patch(int64_t i) const override { return ReadImage(images_.at(static_cast<size_t>(i))); }
 
  private:
   void RequireLayer() const {
@@ -154,31 +151,27 @@ class H5adReader : public SectionReader {
     const FrameColumn* sections = FirstOf(data_.obs, kSectionColumns);
     const FrameColumn* patients = FirstOf(data_.obs, kPatientColumns);
     FirstOf(data_.obs, kLabelColumns, &data_.label_column);
-    std::unordered_map<std::string, int32_t> index;
+    std::unordered_map<std::string, size_t> index;
     for (size_t i = 0; i < n; ++i) {
       const std::string section = sections ? sections->Text(i) : data_.name;
-      const auto [found, is_new] = index.try_emplace(section, static_cast<int32_t>(data_.sections.size()));
-      if (is_new) data_.sections.push_back({section, {}, 0, 0});
-      data_.section_of.push_back(found->second);
-      data_.patients.push_back(patients ? patients->Text(i) : "");
+      const auto [found, is_new] = index.try_emplace(section, data_.sections.size());
+      if (is_new) data_.sections.push_back({section});
+      data_.observations.push_back({found->second, {kNowhere, kNowhere}, patients ? patients->Text(i) : ""});
     }
   }
 
   void Place() {
-    const size_t n = data_.obs.index.size();
-    data_.x.assign(n, std::numeric_limits<double>::quiet_NaN());
-    data_.y = data_.x;
     const std::vector<std::string> names = file_.obsm_names();
-    if (std::find(names.begin(), names.end(), "spatial") == names.end()) return;
+    data_.centres_are_on_array = std::find(names.begin(), names.end(), "spatial") == names.end();
+    if (data_.centres_are_on_array) return;
     const DenseArray spatial = file_.Obsm("spatial");
     if (spatial.columns < 2)
       throw DataError("H5AD_SPATIAL", "{}: obsm['spatial'] has {} columns, x and y are needed", path_.string(),
                       spatial.columns);
-    for (size_t i = 0; i < n; ++i) {
-      data_.x[i] = spatial.values[i * static_cast<size_t>(spatial.columns)];
-      data_.y[i] = spatial.values[i * static_cast<size_t>(spatial.columns) + 1];
+    for (size_t i = 0; i < data_.observations.size(); ++i) {
+      const auto row = spatial.values.begin() + static_cast<int64_t>(i) * spatial.columns;
+      data_.observations[i].centre = {row[0], row[1]};
     }
-    data_.positions_are_pixels = true;
   }
 
   void JoinImages() {
@@ -186,13 +179,12 @@ class H5adReader : public SectionReader {
     const auto images = ListImages(folder);
     const size_t n = data_.obs.index.size();
     images_.resize(n);
-    data_.unusable.assign(n, "");
     size_t joined = 0;
     for (size_t i = 0; i < n; ++i) {
       auto found = images.find(data_.obs.index[i]);
       if (found == images.end()) found = images.find(EscapeFileName(data_.obs.index[i]));
       if (found == images.end()) {
-        data_.unusable[i] = "no_image";
+        data_.observations[i].unusable = "no_image";
         continue;
       }
       images_[i] = found->second;
@@ -210,18 +202,20 @@ class H5adReader : public SectionReader {
   void CheckImage(const fs::path& path) {
     const ImageInfo info = ReadImageInfo(path);
     const int64_t channels = info.channels == 4 && info.format == "png" ? 3 : info.channels;
-    if (data_.channels.empty()) {
-      data_.channels = DefaultChannels(channels);
-      data_.ready_patch_size = info.width;
-    }
-    if (info.width != info.height || (info.width != data_.ready_patch_size && options_.img_size == 0))
+    if (!data_.ready_patches)
+      data_.ready_patches = {info.width, DefaultChannels(channels), info.bits, options_.um_per_px};
+    const ReadyPatches& first = *data_.ready_patches;
+    if (info.width != info.height || (info.width != first.size && options_.img_size == 0))
       throw DataError(
           "PATCH_SHAPE",
           "{}: {} x {} px, the first patch has {}: patches are square, and of one size unless --img_size is given",
-          path.string(), info.width, info.height, data_.ready_patch_size);
-    if (channels != static_cast<int64_t>(data_.channels.size()))
+          path.string(), info.width, info.height, first.size);
+    if (channels != static_cast<int64_t>(first.channels.size()))
       throw DataError("PATCH_SHAPE", "{}: {} channels, the first patch has {}: convert it", path.string(), channels,
-                      data_.channels.size());
+                      first.channels.size());
+    if (info.bits != first.bits)
+      throw DataError("IMAGE_DEPTH", "{}: {} bits a channel, the first patch has {}: convert it", path.string(),
+                      info.bits, first.bits);
   }
 
   PrepareOptions options_;

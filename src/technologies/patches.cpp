@@ -1,7 +1,6 @@
 #include "genvinci/technologies/patches.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -11,64 +10,32 @@
 #include "genvinci/core/log.h"
 #include "genvinci/core/progress.h"
 #include "genvinci/core/signals.h"
+#include "registration.h"
+#include "value_ranges.h"
 
 namespace genvinci {
 namespace {
 
-constexpr int64_t kThumbnailSide = 1600;
-constexpr double kLegendText = 22;
+// Patches whose values are sampled, evenly spread.
+constexpr size_t kSampledPatches = 256;
 
-using Colour = std::array<uint8_t, 3>;
-
-Colour ColourOf(Split split) {
-  switch (split) {
-    case Split::kTrain:
-      return {0, 170, 70};
-    case Split::kVal:
-      return {240, 140, 0};
-    case Split::kTest:
-      return {230, 0, 60};
-  }
-  throw InternalError("BUG", "split {}", static_cast<int>(split));
+// Of the training part, or of all where nothing trains.
+std::vector<int64_t> SampledRows(const KeptRows& kept) {
+  std::vector<int64_t> rows;
+  for (size_t k = 0; k < kept.rows.size(); ++k)
+    if (kept.splits[k] == Split::kTrain) rows.push_back(kept.rows[k]);
+  if (rows.empty()) rows = kept.rows;
+  std::vector<int64_t> sampled;
+  const size_t count = std::min(rows.size(), kSampledPatches);
+  for (size_t i = 0; i < count; ++i) sampled.push_back(rows[i * rows.size() / count]);
+  return sampled;
 }
 
-void Dot(Image& image, int64_t x, int64_t y, const Colour& colour) {
-  if (x < 0 || y < 0 || x >= image.width || y >= image.height) return;
-  std::copy(colour.begin(), colour.end(), image.At(x, y));
-}
-
-void FillBox(Image& image, int64_t left, int64_t top, int64_t width, int64_t height, const Colour& colour) {
-  for (int64_t y = top; y < top + height; ++y)
-    for (int64_t x = left; x < left + width; ++x) Dot(image, x, y, colour);
-}
-
-void OutlineBox(Image& image, int64_t left, int64_t top, int64_t side, const Colour& colour) {
-  const int64_t line = side > 8 ? 2 : 1;
-  FillBox(image, left, top, side, line, colour);
-  FillBox(image, left, top + side - line, side, line, colour);
-  FillBox(image, left, top, line, side, colour);
-  FillBox(image, left + side - line, top, line, side, colour);
-}
-
-Image AsRgb(const Image& image) {
-  if (image.channels == 3) return image;
-  Image rgb(image.width, image.height, 3);
-  for (int64_t y = 0; y < image.height; ++y)
-    for (int64_t x = 0; x < image.width; ++x) std::fill_n(rgb.At(x, y), 3, *image.At(x, y));
-  return rgb;
-}
-
-void DrawLegend(Image& image, const std::string& section, const std::array<int64_t, 3>& counts) {
-  const auto line = static_cast<int64_t>(kLegendText * 1.5);
-  FillBox(image, 0, 0, 300, 4 * line + 14, {255, 255, 255});
-  DrawText(image, section, 10, 8, kLegendText, {0, 0, 0});
-  for (int64_t k = 0; k < 3; ++k) {
-    const int64_t top = 8 + (k + 1) * line;
-    const auto split = static_cast<Split>(k);
-    FillBox(image, 10, top, static_cast<int64_t>(kLegendText), static_cast<int64_t>(kLegendText), ColourOf(split));
-    DrawText(image, fmt::format("{}: {}", Name(split), counts[static_cast<size_t>(k)]), 44, top, kLegendText,
-             {0, 0, 0});
-  }
+int BitsOf(const SourceData& data) {
+  if (data.ready_patches) return data.ready_patches->bits;
+  for (const Section& section : data.sections)
+    if (!section.images.empty()) return section.images.front().bits;
+  return 8;
 }
 
 fs::path PatchFile(const fs::path& folder, const std::string& name, int64_t channels) {
@@ -94,112 +61,158 @@ void StorePatch(Image patch, const PatchPlan& plan, const std::string& name, con
     WriteTiff(path, patch);
 }
 
-// As patches are stored: 8 bits, and no alpha where the dataset has colour.
-Image StoredPixels(Image image, const SourceData& data) {
-  image = ToEightBits(std::move(image));
-  return image.channels == 4 && data.channels.size() == 3 ? DropAlpha(image) : image;
+// Without alpha where the dataset has colour.
+Image WithoutAlpha(Image image, const SourceData& data) {
+  return image.channels == 4 && data.channels().size() == 3 ? DropAlpha(image) : image;
 }
 
 Image CutPatch(ImageSource& section, const SourceData& data, const PatchPlan& plan, int64_t i) {
-  const PixelRect rect{PatchStart(data.x[i], plan.side), PatchStart(data.y[i], plan.side), plan.side, plan.side};
-  return StoredPixels(section.Region(rect), data);
+  const int64_t side = plan.sides[data.observations[static_cast<size_t>(i)].section];
+  const Point centre = data.PixelCentre(i);
+  return section.Region({PatchStart(centre.x, side), PatchStart(centre.y, side), side, side});
 }
 
 Image ReadyPatch(const SectionReader& reader, int64_t i) {
-  Image patch = reader.Patch(i);
-  if (patch.width != patch.height || patch.channels != static_cast<int64_t>(reader.data().channels.size()))
+  Image patch = WithoutAlpha(reader.Patch(i), reader.data());
+  const size_t channels = reader.data().channels().size();
+  if (patch.width != patch.height || patch.channels != static_cast<int64_t>(channels))
     throw DataError("PATCH_SHAPE",
                     "{}: patch of {} is {} x {} px with {} channels: patches are square, all with {} channels",
-                    reader.data().name, reader.data().obs.index[i], patch.width, patch.height, patch.channels,
-                    reader.data().channels.size());
+                    reader.data().name, reader.data().obs.index[static_cast<size_t>(i)], patch.width, patch.height,
+                    patch.channels, channels);
   return patch;
 }
 
-std::unique_ptr<ImageSource> OpenSectionImage(const SectionReader& reader, size_t index) {
-  std::unique_ptr<ImageSource> section = reader.OpenSection(index);
-  const SectionInfo& info = reader.data().sections[index];
-  GENVINCI_CHECK(section->info().width == info.width && section->info().height == info.height,
-                 "{}: size differs from its header", info.name);
-  return section;
+// Calls use(row, patch) for some rows of the source, a section at a time, and end_section(index, image) behind each
+// section that has an image to cut from.
+template <typename Use, typename EndSection>
+void ForEachPatch(const SectionReader& reader, const PatchPlan& plan, const std::vector<int64_t>& rows, const Use& use,
+                  const EndSection& end_section) {
+  const SourceData& data = reader.data();
+  std::vector<std::vector<int64_t>> rows_of(data.sections.size());
+  for (const int64_t i : rows) rows_of[data.observations[static_cast<size_t>(i)].section].push_back(i);
+  for (size_t s = 0; s < data.sections.size(); ++s) {
+    if (rows_of[s].empty()) continue;
+    const std::unique_ptr<ImageSource> section = data.ready_patches ? nullptr : reader.OpenSection(s);
+    for (const int64_t i : rows_of[s]) {
+      ThrowIfStopped("prepare was stopped: nothing was written");
+      use(i, section ? CutPatch(*section, data, plan, i) : ReadyPatch(reader, i));
+    }
+    if (section) end_section(s, *section);
+  }
+}
+
+std::vector<int64_t> PlanSides(const PrepareOptions& options, const SourceData& data) {
+  std::vector<int64_t> sides;
+  for (const Section& section : data.sections) {
+    if (!data.ready_patches && section.images.empty()) {
+      sides.push_back(0);
+      continue;
+    }
+    const double um_per_px = data.ready_patches ? data.ready_patches->um_per_px : section.images.front().um_per_px;
+    if (options.patch_um > 0 && um_per_px <= 0)
+      throw UsageError("PATCH_SIZE", "--patch_um {}: the image's scale is not known: give --um_per_px too",
+                       options.patch_um);
+    int64_t side = options.patch_size;
+    if (options.patch_um > 0) side = std::llround(options.patch_um / um_per_px);
+    if (side == 0 && data.ready_patches) side = data.ready_patches->size;
+    if (side == 0) side = std::llround(data.pitch);
+    if (side <= 0)
+      throw UsageError("PATCH_SIZE", "{}: no patch size follows from the files: give --patch_size", data.name);
+    sides.push_back(side);
+  }
+  return sides;
+}
+
+void RequireOneDepth(const SourceData& data) {
+  const SectionImage* first = nullptr;
+  for (const Section& section : data.sections) {
+    if (section.images.empty()) continue;
+    const SectionImage& image = section.images.front();
+    if (first && (image.bits > 8) != (first->bits > 8))
+      throw DataError("IMAGE_DEPTH", "{}: {} bits a channel, {} has {}: convert one of them", image.path.string(),
+                      image.bits, first->path.filename().string(), first->bits);
+    if (!first) first = &image;
+  }
 }
 
 }  // namespace
 
+Image StoredPixels(Image image, const SourceData& data, const PatchPlan& plan) {
+  image = WithoutAlpha(std::move(image), data);
+  return image.bits == 8 ? image : ToEightBits(image, plan.ranges);
+}
+
 PatchPlan PlanPatches(const PrepareOptions& options, const SourceData& data) {
   PatchPlan plan;
-  if (options.no_images || data.channels.empty()) return plan;
+  if (options.no_images || data.channels().empty()) return plan;
   if (options.patch_size > 0 && options.patch_um > 0)
     throw UsageError("PATCH_SIZE", "--patch_size and --patch_um are both given: give one");
-  if (options.patch_um > 0 && data.um_per_px <= 0)
-    throw UsageError("PATCH_SIZE", "--patch_um {}: the image's scale is not known: give --um_per_px too",
-                     options.patch_um);
-  if (options.patch_size > 0) plan.side = options.patch_size;
-  if (options.patch_um > 0) plan.side = std::llround(options.patch_um / data.um_per_px);
-  if (plan.side == 0 && data.ready_patch_size > 0) plan.side = data.ready_patch_size;
-  if (plan.side == 0 && data.pitch_px > 0) {
-    plan.side = std::llround(data.pitch_px);
-    Log("patches are {0} x {0} px, the pitch of the spots; --patch_size or --patch_um chooses", plan.side);
-  }
-  if (plan.side <= 0)
-    throw UsageError("PATCH_SIZE", "{}: no patch size follows from the files: give --patch_size", data.name);
-  plan.stored = options.img_size > 0 ? options.img_size : data.ready_patch_size > 0 ? data.ready_patch_size : plan.side;
-  plan.um_per_px = data.um_per_px * static_cast<double>(plan.side) / static_cast<double>(plan.stored);
+  RequireOneDepth(data);
+  plan.sides = PlanSides(options, data);
+  const int64_t side = plan.largest_side();
+  if (options.patch_size == 0 && options.patch_um == 0 && !data.ready_patches)
+    Log("patches are {0} x {0} px, the pitch of the spots; --patch_size or --patch_um chooses", side);
+  plan.stored = options.img_size > 0 ? options.img_size : data.ready_patches ? data.ready_patches->size : side;
+  double um_per_px = data.ready_patches ? data.ready_patches->um_per_px : 0;
+  for (size_t s = 0; s < data.sections.size(); ++s)
+    if (plan.sides[s] == side && !data.sections[s].images.empty())
+      um_per_px = data.sections[s].images.front().um_per_px;
+  plan.um_per_px = um_per_px * static_cast<double>(side) / static_cast<double>(plan.stored);
   return plan;
 }
 
 bool PatchFits(const SourceData& data, const PatchPlan& plan, int64_t i) {
-  if (plan.side == 0 || data.ready_patch_size > 0) return true;
-  if (!std::isfinite(data.x[i]) || !std::isfinite(data.y[i])) return false;
-  const SectionInfo& section = data.sections[static_cast<size_t>(data.section_of[i])];
-  const double half = static_cast<double>(plan.side) / 2;
+  if (!plan.has_patches() || data.ready_patches) return true;
+  const Section& section = data.section_of(i);
+  const Point centre = data.PixelCentre(i);
+  if (section.images.empty() || !std::isfinite(centre.x) || !std::isfinite(centre.y)) return false;
+  const SectionImage& image = section.images.front();
+  const int64_t side = plan.sides[data.observations[static_cast<size_t>(i)].section];
+  const double half = static_cast<double>(side) / 2;
   // Far-away centres are refused before they are rounded to whole numbers.
-  if (std::abs(data.x[i]) > static_cast<double>(section.width) + half) return false;
-  if (std::abs(data.y[i]) > static_cast<double>(section.height) + half) return false;
-  const int64_t left = PatchStart(data.x[i], plan.side), top = PatchStart(data.y[i], plan.side);
-  return left >= 0 && top >= 0 && left + plan.side <= section.width && top + plan.side <= section.height;
+  if (std::abs(centre.x) > static_cast<double>(image.width) + half) return false;
+  if (std::abs(centre.y) > static_cast<double>(image.height) + half) return false;
+  const int64_t left = PatchStart(centre.x, side), top = PatchStart(centre.y, side);
+  return left >= 0 && top >= 0 && left + side <= image.width && top + side <= image.height;
 }
 
-Image DrawRegistration(ImageSource& section, const SourceData& data, const PatchPlan& plan, const KeptRows& kept,
-                       int32_t section_index) {
-  const int64_t longer = std::max(section.info().width, section.info().height);
-  const double scale = std::min(1.0, static_cast<double>(kThumbnailSide) / static_cast<double>(longer));
-  const auto scaled = [scale](double value) { return std::llround(value * scale); };
-  Image thumbnail = AsRgb(StoredPixels(Thumbnail(section, kThumbnailSide), data));
-  std::array<int64_t, 3> counts{};
-  const int64_t side = std::max<int64_t>(2, scaled(static_cast<double>(plan.side)));
-  for (size_t k = 0; k < kept.rows.size(); ++k) {
-    const int64_t i = kept.rows[k];
-    if (data.section_of[i] != section_index) continue;
-    ++counts[static_cast<size_t>(kept.splits[k])];
-    const Colour colour = ColourOf(kept.splits[k]);
-    OutlineBox(thumbnail, scaled(static_cast<double>(PatchStart(data.x[i], plan.side))),
-               scaled(static_cast<double>(PatchStart(data.y[i], plan.side))), side, colour);
-    FillBox(thumbnail, scaled(data.x[i]) - 2, scaled(data.y[i]) - 2, 5, 5, colour);
+std::vector<ValueRange> ChooseRanges(const PrepareOptions& options, const SectionReader& reader, const PatchPlan& plan,
+                                     const KeptRows& kept) {
+  const SourceData& data = reader.data();
+  const size_t channels = data.channels().size();
+  const int bits = BitsOf(data);
+  if (!plan.has_patches() || bits == 8) {
+    if (!options.value_range.empty())
+      throw UsageError("VALUE_RANGE", "--value_range: is for images of more than 8 bits, these have 8: leave it out");
+    return {};
   }
-  DrawLegend(thumbnail, data.sections[static_cast<size_t>(section_index)].name, counts);
-  return thumbnail;
+  if (!options.value_range.empty()) return GivenRanges(options.value_range, channels);
+  ValueHistogram histogram(channels);
+  ForEachPatch(
+      reader, plan, SampledRows(kept), [&](int64_t, const Image& patch) { histogram.Add(patch); },
+      [](size_t, ImageSource&) {});
+  const std::vector<ValueRange> ranges =
+      data.channels() == DefaultChannels(3) ? histogram.FullScale() : histogram.Percentiles();
+  for (size_t c = 0; c < channels; ++c)
+    Log("channel {}: values from {:.0f} to {:.0f} become 0 to 255; --value_range chooses", data.channels()[c],
+        ranges[c].low, ranges[c].high);
+  return ranges;
 }
 
 void WritePatches(const SectionReader& reader, const PatchPlan& plan, const KeptRows& kept, const fs::path& folder) {
   const SourceData& data = reader.data();
   MakeFolder(folder / "patches");
-  if (data.ready_patch_size == 0) MakeFolder(folder / "registration");
+  if (!data.ready_patches) MakeFolder(folder / "registration");
   Progress progress("patches", static_cast<int64_t>(kept.rows.size()), "patches");
-  std::vector<std::vector<int64_t>> rows_of(data.sections.size());
-  for (const int64_t i : kept.rows) rows_of[static_cast<size_t>(data.section_of[i])].push_back(i);
-  for (size_t s = 0; s < data.sections.size(); ++s) {
-    if (rows_of[s].empty()) continue;
-    const std::unique_ptr<ImageSource> section = data.ready_patch_size == 0 ? OpenSectionImage(reader, s) : nullptr;
-    for (const int64_t i : rows_of[s]) {
-      ThrowIfStopped("prepare was stopped: nothing was written");
-      StorePatch(data.ready_patch_size == 0 ? CutPatch(*section, data, plan, i) : ReadyPatch(reader, i), plan,
-                 data.obs.index[i], folder);
-      progress.Add(1);
-    }
-    if (data.ready_patch_size > 0) continue;
-    const Image overlay = DrawRegistration(*section, data, plan, kept, static_cast<int32_t>(s));
-    WritePng(folder / "registration" / (EscapeFileName(data.sections[s].name) + ".png"), overlay);
-  }
+  const auto store = [&](int64_t i, Image patch) {
+    StorePatch(StoredPixels(std::move(patch), data, plan), plan, data.obs.index[static_cast<size_t>(i)], folder);
+    progress.Add(1);
+  };
+  ForEachPatch(reader, plan, kept.rows, store, [&](size_t s, ImageSource& section) {
+    WritePng(folder / "registration" / (EscapeFileName(data.sections[s].name) + ".png"),
+             DrawRegistration(section, data, plan, kept, s));
+  });
 }
 
 }  // namespace genvinci

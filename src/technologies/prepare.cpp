@@ -37,9 +37,9 @@ SplitRules MakeRules(const PrepareOptions& options, const SourceData& data, cons
     rules.val_values = data.default_val;
   }
   rules.block_size = static_cast<double>(options.block_size);
-  if (rules.block_size <= 0 && !data.positions_are_pixels) rules.block_size = kBlockPositions;
+  if (rules.block_size <= 0 && data.centres_are_on_array) rules.block_size = kBlockPositions;
   if (rules.block_size <= 0)
-    rules.block_size = kBlockPatches * (plan.side > 0 ? static_cast<double>(plan.side) : data.pitch_px);
+    rules.block_size = kBlockPatches * (plan.has_patches() ? static_cast<double>(plan.largest_side()) : data.pitch);
   if (rules.block_size <= 0 && (rules.kind == "block" || rules.val_fraction > 0))
     throw UsageError("SPLIT_BLOCKS", "{}: no size of a block follows from the files: give --block_size", data.name);
   return rules;
@@ -65,13 +65,18 @@ std::vector<int64_t> WithoutBorder(const Chosen& chosen, const SplitResult& spli
   return kept;
 }
 
+// The side of patches that can overlap, in px; 0: none.
+double OverlapSide(const SourceData& data, const PatchPlan& plan) {
+  return data.centres_are_on_array ? 0 : static_cast<double>(plan.largest_side());
+}
+
 void SetSplit(const PrepareOptions& options, const SourceData& data, const Survey& survey, const PatchPlan& plan,
               Chosen& chosen, DropCounts& dropped) {
   const SplitSubjects subjects{chosen.obs.index, chosen.sections, chosen.patients, chosen.x, chosen.y, &chosen.obs};
   const SplitResult split = AssignSplits(MakeRules(options, data, plan), subjects);
   chosen.splits = split.splits;
   chosen.blocks = split.blocks;
-  const double side = data.positions_are_pixels ? static_cast<double>(plan.side) : 0;
+  const double side = OverlapSide(data, plan);
   if (options.allow_leak || side <= 0) return;
   const std::vector<int64_t> kept = WithoutBorder(chosen, split, side);
   if (kept.size() == chosen.rows.size()) return;
@@ -91,7 +96,7 @@ DataFrame DatasetObs(const SourceData& data, const Survey& survey, const Chosen&
   obs.Set("section", LabelColumn(chosen.sections));
   obs.Set("patient", LabelColumn(chosen.patients));
   obs.Set("split", LabelColumn(splits));
-  if (data.positions_are_pixels) {
+  if (!data.centres_are_on_array) {
     obs.Set("x", FrameColumn::Floats(chosen.x));
     obs.Set("y", FrameColumn::Floats(chosen.y));
   }
@@ -112,7 +117,7 @@ DataFrame DatasetVar(const SourceData& data, const GeneMapping& mapping) {
 void WriteExpression(const SectionReader& reader, const Chosen& chosen, DataFrame obs, DataFrame var,
                      const fs::path& path) {
   H5adWriter writer(path, std::move(obs), std::move(var));
-  if (reader.data().positions_are_pixels) {
+  if (!reader.data().centres_are_on_array) {
     DenseArray spatial{static_cast<int64_t>(chosen.x.size()), 2, {}};
     for (size_t k = 0; k < chosen.x.size(); ++k)
       spatial.values.insert(spatial.values.end(), {chosen.x[k], chosen.y[k]});
@@ -174,10 +179,11 @@ DatasetInfo MakeInfo(const PrepareOptions& options, const SourceData& data, cons
                      const Summary& summary) {
   DatasetInfo info;
   info.technology = options.technology;
-  if (plan.side > 0) info.channels = data.channels;
+  if (plan.has_patches()) info.channels = data.channels();
   info.um_per_px = plan.um_per_px;
-  info.patch_size = plan.side;
+  info.patch_size = plan.largest_side();
   info.img_size = plan.stored;
+  info.value_ranges = plan.ranges;
   info.split_kind = SplitKind(options, data);
   info.same_patient = summary.leaks.same_patient();
   info.label_column = data.label_column;
@@ -208,7 +214,7 @@ Json Prepare(const PrepareOptions& options) {
   const SourceData& data = reader->data();
   const fs::path output = OutputPath(options, data);
   StagedFolder staged(output);
-  const PatchPlan plan = PlanPatches(options, data);
+  PatchPlan plan = PlanPatches(options, data);
   const Vocabulary vocabulary = Vocabulary::Open(options.vocabulary);  // the mapping points into it
   const GeneMapping mapping = MapColumns(options, data, vocabulary);
   const Survey survey = SurveyCounts(*reader, mapping);
@@ -221,13 +227,15 @@ Json Prepare(const PrepareOptions& options) {
   SetSplit(options, data, survey, plan, chosen, dropped);
 
   Summary summary = Summarize(chosen, MeasureCoverage(mapping, survey), std::move(dropped));
-  summary.leaks = FindLeaks(Subjects(chosen, data.positions_are_pixels ? static_cast<double>(plan.side) : 0));
+  summary.leaks = FindLeaks(Subjects(chosen, OverlapSide(data, plan)));
   RefuseLeaks(summary.leaks, options.allow_leak, options.input.empty() ? data.name : options.input);
   LogSummary(summary, data.name);
 
   WriteExpression(*reader, chosen, DatasetObs(data, survey, chosen), DatasetVar(data, mapping),
                   staged.path() / "expression.h5ad");
-  if (plan.side > 0) WritePatches(*reader, plan, {chosen.rows, chosen.splits}, staged.path());
+  const KeptRows kept{chosen.rows, chosen.splits};
+  plan.ranges = ChooseRanges(options, *reader, plan, kept);
+  if (plan.has_patches()) WritePatches(*reader, plan, kept, staged.path());
   DatasetInfo info = MakeInfo(options, data, plan, summary);
   info.name = fs::absolute(output / ".").lexically_normal().parent_path().filename().string();
   WriteJson(staged.path() / "dataset.json", info.ToJson());

@@ -9,7 +9,7 @@ namespace {
 // Why an observation is left out, or "".
 std::string Refusal(const PrepareOptions& options, const SourceData& data, const Survey& survey, const PatchPlan& plan,
                     size_t i) {
-  if (!data.unusable.empty() && !data.unusable[i].empty()) return data.unusable[i];
+  if (!data.observations[i].unusable.empty()) return data.observations[i].unusable;
   if (survey.counts[i] <= 0) return "no_counts";
   if (survey.known_counts[i] <= 0) return "no_known_gene";
   if (survey.counts[i] < options.min_counts) return "min_counts";
@@ -56,8 +56,9 @@ Survey SurveyCounts(const SectionReader& reader, const GeneMapping& mapping) {
       survey.profiles.push_back(HashProfile(columns, values));
     }
   });
-  GENVINCI_CHECK(survey.counts.size() == data.obs.index.size(), "{} rows of counts, {} observations",
-                 survey.counts.size(), data.obs.index.size());
+  GENVINCI_CHECK(survey.counts.size() == data.observations.size() && data.obs.index.size() == data.observations.size(),
+                 "{} rows of counts and {} of obs, {} observations", survey.counts.size(), data.obs.index.size(),
+                 data.observations.size());
   return survey;
 }
 
@@ -90,12 +91,15 @@ Chosen Choose(const SourceData& data, const Survey& survey, std::vector<int64_t>
   Chosen chosen;
   chosen.rows = std::move(rows);
   chosen.obs = PickRows(data.obs, chosen.rows);
-  chosen.section_of = Pick(data.section_of, chosen.rows);
-  for (const int32_t section : chosen.section_of)
-    chosen.sections.push_back(data.sections[static_cast<size_t>(section)].name);
-  chosen.patients = Pick(data.patients, chosen.rows);
-  chosen.x = Pick(data.x, chosen.rows);
-  chosen.y = Pick(data.y, chosen.rows);
+  for (const int64_t row : chosen.rows) {
+    const Observation& observation = data.observations[static_cast<size_t>(row)];
+    chosen.section_of.push_back(static_cast<int32_t>(observation.section));
+    chosen.sections.push_back(data.sections[observation.section].name);
+    chosen.patients.push_back(observation.patient);
+    const Point centre = data.PixelCentre(row);
+    chosen.x.push_back(centre.x);
+    chosen.y.push_back(centre.y);
+  }
   chosen.profiles = Pick(survey.profiles, chosen.rows);
   return chosen;
 }

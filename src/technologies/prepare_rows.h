@@ -35,7 +35,7 @@ struct Chosen {
   DataFrame obs;
   std::vector<std::string> sections, patients;
   std::vector<int32_t> section_of;
-  std::vector<double> x, y;
+  std::vector<double> x, y;  // px of the image, or as centres count
   std::vector<ProfileHash> profiles;
   std::vector<Split> splits;        // empty until they are set
   std::vector<std::string> blocks;  // likewise; stays empty where no block is needed

@@ -5,10 +5,27 @@
 
 namespace genvinci {
 
+std::vector<std::string> SourceData::channels() const {
+  if (ready_patches) return ready_patches->channels;
+  for (const Section& section : sections)
+    if (!section.images.empty()) return section.images.front().channels;
+  return {};
+}
+
+Point SourceData::PixelCentre(int64_t observation) const {
+  const Point& centre = observations[static_cast<size_t>(observation)].centre;
+  const Section& section = section_of(observation);
+  return section.images.empty() ? centre : section.images.front().pixel_from_section.Of(centre);
+}
+
 std::unique_ptr<ImageSource> SectionReader::OpenSection(size_t section) const {
-  const SectionInfo& info = data_.sections.at(section);
-  GENVINCI_CHECK(!info.image.empty(), "{}: section {} has no image to cut from", data_.name, info.name);
-  return OpenImageSource(info.image);
+  const Section& of = data_.sections.at(section);
+  GENVINCI_CHECK(!of.images.empty(), "{}: section {} has no image to cut from", data_.name, of.name);
+  const SectionImage& image = of.images.front();
+  std::unique_ptr<ImageSource> source = OpenImageSource(image.path);
+  GENVINCI_CHECK(source->info().width == image.width && source->info().height == image.height,
+                 "{}: size differs from its header", of.name);
+  return source;
 }
 
 Image SectionReader::Patch(int64_t i) const {

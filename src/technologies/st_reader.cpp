@@ -116,14 +116,13 @@ class StReader : public SectionReader {
     std::vector<Spot> spots = ReadRowNames(files);
     const StAnnotation annotation = files.annotation.empty() ? StAnnotation{} : ReadStAnnotation(files.annotation);
     const std::string patient = annotation.patient.empty() ? StPatient(files.name) : annotation.patient;
-    SectionInfo info{files.name, files.image, 0, 0};
-    if (!files.image.empty()) CheckImage(info);
+    Section section{files.name};
+    if (!files.image.empty()) section.images.push_back(DescribeImage(files.image));
     std::vector<bool> kept(spots.size(), true);
     if (!files.selection.empty()) kept = Place(files, spots);
     has_positions_.push_back(!files.selection.empty());
     for (const fs::path& path : {files.counts, files.selection, files.image, files.annotation, files.proportion})
       if (!path.empty()) data_.provenance["files"].push_back(FileFacts(path));
-    const auto index = static_cast<int32_t>(data_.sections.size());
     std::vector<Spot> placed;
     for (size_t k = 0; k < spots.size(); ++k) {
       if (!kept[k]) continue;
@@ -133,9 +132,9 @@ class StReader : public SectionReader {
     }
     if (!files.selection.empty()) pitches_.push_back(Pitch(placed));
     AddProportions(files, placed);
-    for (Spot& spot : placed) Append(files.name, patient, index, std::move(spot));
+    for (Spot& spot : placed) Append(files.name, patient, std::move(spot));
     kept_.push_back(std::move(kept));
-    data_.sections.push_back(std::move(info));
+    data_.sections.push_back(std::move(section));
   }
 
   // Fills the spots' pixels; false for those that the selection leaves out.
@@ -160,17 +159,17 @@ class StReader : public SectionReader {
     return kept;
   }
 
-  void CheckImage(SectionInfo& info) {
-    const ImageInfo image = ReadImageInfo(info.image);
-    info.width = image.width;
-    info.height = image.height;
-    const std::vector<std::string> channels = DefaultChannels(image.channels == 4 ? 3 : image.channels);
-    if (channels.size() > 3)
-      throw DataError("ST_IMAGE", "{}: {} channels: expected grey or colour", info.image.string(), image.channels);
-    if (data_.channels.empty()) data_.channels = channels;
-    if (data_.channels != channels)
-      throw DataError("ST_IMAGE", "{}: {} channels, the sections before have {}: convert it", info.image.string(),
-                      channels.size(), data_.channels.size());
+  SectionImage DescribeImage(const fs::path& path) const {
+    const ImageInfo info = ReadImageInfo(path);
+    const SectionImage image{path, DefaultChannels(info.channels == 4 ? 3 : info.channels), info.width, info.height,
+                             info.bits};
+    if (image.channels.size() > 3)
+      throw DataError("ST_IMAGE", "{}: {} channels: expected grey or colour", path.string(), info.channels);
+    const std::vector<std::string> before = data_.channels();
+    if (!before.empty() && before != image.channels)
+      throw DataError("ST_IMAGE", "{}: {} channels, the sections before have {}: convert it", path.string(),
+                      image.channels.size(), before.size());
+    return image;
   }
 
   void AddProportions(const StSectionFiles& files, const std::vector<Spot>& spots) {
@@ -187,24 +186,18 @@ class StReader : public SectionReader {
     }
   }
 
-  void Append(const std::string& section, const std::string& patient, int32_t index, Spot spot) {
+  void Append(const std::string& section, const std::string& patient, Spot spot) {
     data_.obs.index.push_back(section + "_" + spot.row_name);
-    data_.section_of.push_back(index);
-    data_.patients.push_back(patient);
-    data_.x.push_back(spot.pixel_x);
-    data_.y.push_back(spot.pixel_y);
+    data_.observations.push_back({data_.sections.size(), {spot.pixel_x, spot.pixel_y}, patient});
     array_x_.push_back(spot.position.x);
     array_y_.push_back(spot.position.y);
     labels_.push_back(std::move(spot.label));
   }
 
   void AddColumns() {
-    data_.positions_are_pixels =
-        std::all_of(has_positions_.begin(), has_positions_.end(), [](bool has) { return has; });
-    if (!data_.positions_are_pixels) {  // blocks are then made on the array
-      data_.x.assign(array_x_.begin(), array_x_.end());
-      data_.y.assign(array_y_.begin(), array_y_.end());
-    }
+    data_.centres_are_on_array = std::find(has_positions_.begin(), has_positions_.end(), false) != has_positions_.end();
+    for (size_t i = 0; data_.centres_are_on_array && i < data_.observations.size(); ++i)
+      data_.observations[i].centre = {static_cast<double>(array_x_[i]), static_cast<double>(array_y_[i])};
     data_.obs.Set("array_x", FrameColumn::Integers(array_x_));
     data_.obs.Set("array_y", FrameColumn::Integers(array_y_));
     if (std::any_of(labels_.begin(), labels_.end(), [](const std::string& label) { return !label.empty(); })) {
@@ -220,19 +213,19 @@ class StReader : public SectionReader {
   // One scale for all sections, so that patches of equal px show equal um.
   void SetScale() {
     std::erase(pitches_, 0.0);
-    if (!pitches_.empty()) data_.pitch_px = Median(pitches_);
+    if (!pitches_.empty()) data_.pitch = Median(pitches_);
     for (const double pitch : pitches_)
-      if (std::abs(pitch / data_.pitch_px - 1) > kPitchTolerance)
+      if (std::abs(pitch / data_.pitch - 1) > kPitchTolerance)
         Warn("{}: spots are {:.1f} px apart in one section and {:.1f} px in the median one: patches differ in scale",
-             options_.input, pitch, data_.pitch_px);
-    data_.um_per_px = options_.um_per_px > 0 ? options_.um_per_px
-                      : data_.pitch_px > 0   ? kArrayPitchUm / data_.pitch_px
-                                             : 0;
-    if (data_.pitch_px <= 0) return;
-    Log("neighbouring spots are {:.1f} px apart, {:.4f} um per px", data_.pitch_px, data_.um_per_px);
-    const double measured = kArrayPitchUm / data_.pitch_px;
-    if (std::abs(data_.um_per_px / measured - 1) > kPitchTolerance)
-      Warn("--um_per_px {}: the array's pitch of 200 um says {:.4f}", data_.um_per_px, measured);
+             options_.input, pitch, data_.pitch);
+    const double measured = data_.pitch > 0 ? kArrayPitchUm / data_.pitch : 0;
+    const double um_per_px = options_.um_per_px > 0 ? options_.um_per_px : measured;
+    for (Section& section : data_.sections)
+      for (SectionImage& image : section.images) image.um_per_px = um_per_px;
+    if (measured == 0) return;
+    Log("neighbouring spots are {:.1f} px apart, {:.4f} um per px", data_.pitch, um_per_px);
+    if (std::abs(um_per_px / measured - 1) > kPitchTolerance)
+      Warn("--um_per_px {}: the array's pitch of 200 um says {:.4f}", um_per_px, measured);
   }
 
   SparseRows ReadCounts(size_t section, int64_t first_row) const {

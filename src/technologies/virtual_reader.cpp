@@ -66,14 +66,11 @@ class VirtualReader : public SectionReader {
     DescribeSpots();
     DescribeColumns(/*with_nuclei=*/!options.no_images);
     ChooseSplit();
-    data_.positions_are_pixels = true;
-    data_.pitch_px = tissue_.pitch_px();
-    data_.um_per_px = tissue_.um_per_px();
+    data_.pitch = tissue_.pitch_px();
     data_.label_column = "label";
     data_.provenance["tissue"] = ToJson(options_);
     if (options.no_images) return;
-    data_.channels = VirtualChannels(options_.style);
-    data_.ready_patch_size = options_.patch_px;
+    data_.ready_patches = {options_.patch_px, VirtualChannels(options_.style), 8, tissue_.um_per_px()};
   }
 
   void ForEachBatch(const BatchUser& use) const override {
@@ -119,14 +116,11 @@ class VirtualReader : public SectionReader {
   }
 
   void DescribeSpots() {
-    std::unordered_map<std::string, int32_t> index;
+    std::unordered_map<std::string, size_t> index;
     for (const VirtualSpot& spot : spots_) {
-      const auto [found, is_new] = index.try_emplace(spot.section, static_cast<int32_t>(data_.sections.size()));
-      if (is_new) data_.sections.push_back({spot.section, {}, tissue_.section_px(), tissue_.section_px()});
-      data_.section_of.push_back(found->second);
-      data_.patients.push_back(spot.patient);
-      data_.x.push_back(spot.x);
-      data_.y.push_back(spot.y);
+      const auto [found, is_new] = index.try_emplace(spot.section, data_.sections.size());
+      if (is_new) data_.sections.push_back({spot.section});
+      data_.observations.push_back({found->second, {spot.x, spot.y}, spot.patient});
       data_.obs.index.push_back(spot.name);
     }
   }
@@ -160,8 +154,8 @@ class VirtualReader : public SectionReader {
   void ChooseSplit() {
     data_.default_split = "patient";
     data_.default_test = {tissue_.test_patient()};
-    for (const std::string& patient : data_.patients)
-      if (patient != tissue_.test_patient()) data_.default_val = {patient};
+    for (const Observation& observation : data_.observations)
+      if (observation.patient != tissue_.test_patient()) data_.default_val = {observation.patient};
   }
 
   VirtualTissueOptions options_;

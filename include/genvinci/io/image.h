@@ -54,9 +54,13 @@ void WriteTiff(const fs::path& path, const Image& image);
 
 // The rectangle with its left upper corner at (x, y); it must lie inside (InternalError).
 Image Crop(const Image& image, int64_t x, int64_t y, int64_t width, int64_t height);
-// More than 8 bits become 8 by their upper ones.
-Image ToEightBits(Image image);
-// Three channels of four (8 bits).
+// The values that become 0 and 255.
+struct ValueRange {
+  double low = 0, high = 255;
+};
+// 16 bits become 8: values are scaled by their channel's range and rounded; what lies outside becomes 0 or 255.
+Image ToEightBits(const Image& image, const std::vector<ValueRange>& ranges);
+// Three channels of four.
 Image DropAlpha(const Image& image);
 // Area average when shrinking, bicubic when enlarging.
 Image Resize(const Image& image, int64_t width, int64_t height);

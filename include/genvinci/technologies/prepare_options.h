@@ -37,6 +37,7 @@ struct PrepareOptions {
   double patch_um = 0;
   double um_per_px = 0;
   int64_t img_size = 0;
+  std::vector<double> value_range;
   std::string split;
   std::vector<std::string> test_values, val_values;
   double val_fraction = 0;
@@ -64,6 +65,9 @@ struct PrepareOptions {
     v("patch_um", patch_um, "the same in um; needs the um per px of the image", Range{0, 1e6});
     v("um_per_px", um_per_px, "um per px of the section image, where no file says it", Range{0, 1e4});
     v("img_size", img_size, "side of the stored patch in px (0: as cut)", Range{0, 65536});
+    v("value_range", value_range,
+      "of images of more than 8 bits: the values that become 0 and 255, two for all channels or two a channel "
+      "(default: chosen by the training patches)");
     v.Group("Split");
     v("split", split,
       "what is held out as a whole: patient, section, block, prefix (of obs_names) or obs:COLUMN (default: section; "

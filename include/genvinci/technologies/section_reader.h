@@ -1,48 +1,16 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "genvinci/core/json.h"
-#include "genvinci/io/h5ad.h"
 #include "genvinci/io/image.h"
 #include "genvinci/io/image_source.h"
 #include "genvinci/technologies/prepare_options.h"
+#include "genvinci/technologies/section.h"
 
 namespace genvinci {
-
-// A piece of tissue that was imaged as one.
-struct SectionInfo {
-  std::string name;
-  fs::path image;                 // empty: none to cut from
-  int64_t width = 0, height = 0;  // of the image, px
-};
-
-// What a vendor's files hold, less the counts and the pixels.
-struct SourceData {
-  std::string name;                   // of the dataset, where the user gives none
-  std::vector<std::string> channels;  // of the images; empty: none
-  std::vector<SectionInfo> sections;
-  std::vector<int32_t> section_of;         // an entry an observation
-  std::vector<std::string> patients;       // likewise; "" is unknown
-  std::vector<double> x, y;                // centres; NaN: unknown
-  bool positions_are_pixels = false;       // else x and y count positions of the array
-  DataFrame obs, var;                      // obs: the vendor's own columns
-  std::map<std::string, DenseArray> obsm;  // embeddings that come with the file, less "spatial"
-  std::vector<std::string> gene_names;     // an entry a column: what to look up in the vocabulary
-  std::string label_column;                // "" : none
-  std::string default_split = "section";
-  std::vector<std::string> default_test, default_val;  // for the default split when the user names no value
-  double pitch_px = 0;                                 // distance of neighbouring spots; 0: unknown
-  double um_per_px = 0;                                // of the section images, or of ready patches; 0: unknown
-  int64_t ready_patch_size = 0;            // px of a ready patch; 0: patches are cut from the section images
-  std::map<std::string, int64_t> dropped;  // rows of the files that are no observation here, by reason
-  std::vector<std::string> unusable;       // empty, or an entry an observation: why it cannot be used, "": it can
-  Json provenance = Json::object();
-};
 
 // One technology's files. Counts and images come in pieces, so that no more than a section is in memory.
 class SectionReader {
@@ -53,9 +21,9 @@ class SectionReader {
   const SourceData& data() const { return data_; }
   // Raw counts: rows in the order of obs, columns in that of var.
   virtual void ForEachBatch(const BatchUser& use) const = 0;
-  // The image of a section, to cut from; only where it has one.
+  // The first image of a section, to cut from; only where it has one.
   std::unique_ptr<ImageSource> OpenSection(size_t section) const;
-  // The ready patch of an observation; only where ready_patch_size is set.
+  // The ready patch of an observation, as its file has it; only where there are ready patches.
   virtual Image Patch(int64_t i) const;
 
  protected:
