@@ -89,9 +89,22 @@ struct CommandTable {
 
 bool WantsJson(const Json& options) { return options.contains("common") && options["common"].value("json", false); }
 
-// One "key: value" line an entry; nested values as JSON.
+// Options by their full names, as --set takes them.
+void PrintOptions(const std::string& name, const Json& value) {
+  if (!value.is_object()) {
+    std::printf("%s: %s\n", name.c_str(), value.dump().c_str());
+    return;
+  }
+  for (const auto& [key, inner] : value.items()) PrintOptions(name.empty() ? key : name + "." + key, inner);
+}
+
+// One "key: value" line an entry; nested values as JSON, but for options.
 void PrintResult(const Json& result) {
   for (const auto& [key, value] : result.items()) {
+    if (key == "options") {
+      PrintOptions("", value);
+      continue;
+    }
     const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
     std::printf("%s: %s\n", key.c_str(), text.c_str());
   }

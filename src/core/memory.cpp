@@ -87,6 +87,8 @@ void SetMemorySharers(int processes) { sharers = processes; }
 
 uint64_t AvailableMemory() { return internal::AvailableMemoryUnder("/") / static_cast<uint64_t>(sharers.load()); }
 
+uint64_t PeakMemory() { return ReadCount("/proc/self/status", "VmHWM:").value_or(0) * 1024; }
+
 uint64_t MemoryToHold() {
   constexpr uint64_t kGiB = uint64_t{1} << 30;
   const uint64_t available = AvailableMemory();

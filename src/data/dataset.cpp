@@ -77,7 +77,19 @@ SplitMasks ReadSplits(const DataFrame& obs, const fs::path& path) {
   return masks;
 }
 
-fs::path HintAt(const fs::path& folder) { return folder / "cache" / "content.json"; }
+// Leaves so many of the ones in a mask, evenly spread.
+std::vector<int8_t> Thinned(const std::vector<int8_t>& mask, int64_t count) {
+  const auto all = static_cast<int64_t>(std::count(mask.begin(), mask.end(), 1));
+  if (all <= count) return mask;
+  std::vector<int8_t> thinned(mask.size());
+  int64_t at = 0;
+  for (size_t i = 0; i < mask.size(); ++i)
+    if (mask[i]) {
+      thinned[i] = at * count / all != (at + 1) * count / all;
+      ++at;
+    }
+  return thinned;
+}
 
 }  // namespace
 
@@ -142,8 +154,12 @@ DatasetInfo DatasetInfo::FromJson(const Json& json, const std::string& source) {
   return info;
 }
 
-Dataset Dataset::Open(const std::string& name_or_path) {
+// Where nothing may be written the sums are not remembered.
+fs::path Dataset::Hint() const { return keeps_caches() ? path_ / "cache" / "content.json" : fs::path(); }
+
+Dataset Dataset::Open(const std::string& name_or_path, DatasetUse use) {
   Dataset dataset;
+  dataset.use_ = use;
   dataset.path_ = ResolveDataset(name_or_path);
   const bool is_reference = ReferenceLayout::IsAt(dataset.path_);
   const fs::path description = dataset.path_ / "dataset.json";
@@ -154,7 +170,7 @@ Dataset Dataset::Open(const std::string& name_or_path) {
       is_reference ? ReferenceLayout::Expression(dataset.path_) : dataset.path_ / "expression.h5ad";
   RequireFile(expression, "prepare the dataset again");
   const bool is_own =
-      dataset.info_.content && ExpressionSum(expression, HintAt(dataset.path_)) == dataset.info_.content->expression;
+      dataset.info_.content && ExpressionSum(expression, dataset.Hint()) == dataset.info_.content->expression;
   dataset.file_ = std::make_shared<H5adFile>(expression, H5adLimits{}, is_own ? Trust::kOwn : Trust::kForeign);
   if (dataset.size() == 0) throw DataError("DATASET_EMPTY", "{}: holds no observation", expression.string());
   const auto given = is_reference ? ReferenceLayout::Splits(dataset.info_, dataset.obs()) : std::nullopt;
@@ -180,6 +196,13 @@ std::vector<int64_t> Dataset::Indices(Split split) const {
   for (size_t i = 0; i < mask.size(); ++i)
     if (mask[i]) indices.push_back(static_cast<int64_t>(i));
   return indices;
+}
+
+Dataset Dataset::Excerpt(int64_t train, int64_t val) const {
+  Dataset part = *this;
+  part.masks_.train = Thinned(masks_.train, train);
+  part.masks_.val = Thinned(masks_.val, val);
+  return part;
 }
 
 void Dataset::ForEachProfile(const ProfileUser& use) const {
@@ -219,10 +242,7 @@ Image Dataset::LoadPatch(int64_t i) const {
   return patch;
 }
 
-ContentSums Dataset::content() const {
-  const fs::path hint = HintAt(path_);
-  return {ExpressionSum(file_->path(), hint), PatchesSum(patches_, hint)};
-}
+ContentSums Dataset::content() const { return {ExpressionSum(file_->path(), Hint()), PatchesSum(patches_, Hint())}; }
 
 std::string Dataset::fingerprint() const {
   if (!fingerprint_.empty()) return fingerprint_;

@@ -58,11 +58,12 @@ bool Pack(const Dataset& dataset, int64_t img_size, const TensorCache& cache) {
   const auto channels = static_cast<int64_t>(dataset.info().channels.size());
   std::vector<int64_t> all(static_cast<size_t>(dataset.size()));
   std::iota(all.begin(), all.end(), 0);
-  return cache.KeepRows(
-      {{kPackedTensor, DType::kU8, {dataset.size(), img_size, img_size, channels}}}, [&](const TensorCache::PutRows& put) {
-        ForEachChunk(dataset, all, img_size,
-                     [&](int64_t first, const torch::Tensor& patches_BHWC) { put(kPackedTensor, first, patches_BHWC); });
-      });
+  return cache.KeepRows({{kPackedTensor, DType::kU8, {dataset.size(), img_size, img_size, channels}}},
+                        [&](const TensorCache::PutRows& put) {
+                          ForEachChunk(dataset, all, img_size, [&](int64_t first, const torch::Tensor& patches_BHWC) {
+                            put(kPackedTensor, first, patches_BHWC);
+                          });
+                        });
 }
 
 torch::Tensor HoldPatches(const Dataset& dataset, const std::vector<int64_t>& observations, int64_t img_size) {
@@ -91,7 +92,7 @@ PatchStore PatchStore::Open(const Dataset& dataset, const std::vector<int64_t>& 
   const TensorCache cache(dataset.path() / "cache" / fmt::format("patches-{}.safetensors", img_size),
                           fmt::format("{} {} {}", kPatchesFormat, store.dataset_, img_size), "decoded patches");
   std::shared_ptr<SafetensorsFile> file = cache.Open();
-  if (!file && Pack(dataset, img_size, cache)) file = cache.Open();
+  if (!file && dataset.keeps_caches() && Pack(dataset, img_size, cache)) file = cache.Open();
   if (file) {
     store.stored_ = StoredRows(file, kPackedTensor);
     store.rows_ = observations;

@@ -111,6 +111,7 @@ TokenizedDataset TokenizeDataset(const Dataset& dataset, const Vocabulary& vocab
   const std::string key = CacheKey(dataset, vocabulary, max_tokens);
   if (auto cached = TryCache(path, key)) return std::move(*cached);
   auto [lists, coverage] = Tokenize(dataset, vocabulary, max_tokens);
+  if (!dataset.keeps_caches()) return {ProfileTokens(std::move(lists)), coverage};
   try {
     WriteCache(path, key, lists, coverage);
     // The mapped file's pages can leave memory again.

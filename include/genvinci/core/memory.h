@@ -15,6 +15,9 @@ void SetMemorySharers(int processes);
 // sixteenth.
 uint64_t MemoryToHold();
 
+// The most memory that this process has had at a time.
+uint64_t PeakMemory();
+
 // Throws DataError (MEMORY) saying need, available and `advice` when `bytes` are more than is available.
 void RequireMemory(uint64_t bytes, std::string_view what, std::string_view advice);
 

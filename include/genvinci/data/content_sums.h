@@ -19,7 +19,8 @@ struct ContentSums {
 };
 
 // Each is remembered in the file `hint` with the names, sizes and times that it was made of, so that files that have
-// not changed since are not read again; where the hint cannot be written they are, each time.
+// not changed since are not read again; where the hint cannot be written, or is empty, they are, each
+// time.
 std::string ExpressionSum(const fs::path& expression, const fs::path& hint);
 std::string PatchesSum(const std::vector<fs::path>& patches, const fs::path& hint);
 

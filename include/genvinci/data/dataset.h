@@ -47,14 +47,18 @@ struct SplitMasks {
   std::vector<int8_t> train, val, test;
 };
 
+// kKeepCaches: what takes long to make is kept under <dataset>/cache/. kWriteNothing: it is not.
+enum class DatasetUse { kKeepCaches, kWriteNothing };
+
 // A dataset folder: dataset.json, expression.h5ad, patches/<escaped obs_name>.png. The reference's layout (demo.h5ad
 // and spot_224/<obs_name>.jpg) opens as it stands, with its split (obs_names starting with BC23377 are val and test)
 // when the folder is named he_st.
 class Dataset {
  public:
   // DataError DATASET_* (an obs without a patch, a split column missing, ...), MissingFileError.
-  static Dataset Open(const std::string& name_or_path);
+  static Dataset Open(const std::string& name_or_path, DatasetUse use = DatasetUse::kKeepCaches);
 
+  bool keeps_caches() const { return use_ == DatasetUse::kKeepCaches; }
   const DatasetInfo& info() const { return info_; }
   const fs::path& path() const { return path_; }
   int64_t size() const { return file_->n_obs(); }
@@ -67,6 +71,9 @@ class Dataset {
   std::vector<std::string> gene_names() const;
   // Observations of a split, ascending. The reference's he_st has the same ones in val and test.
   std::vector<int64_t> Indices(Split split) const;
+
+  // The same files with training and val parts of at most so many observations, evenly spread: for a quick look.
+  Dataset Excerpt(int64_t train, int64_t val) const;
 
   // Calls use(i, column indices, counts) for every observation in order, reading in batches.
   using ProfileUser = std::function<void(int64_t, std::span<const int32_t>, std::span<const float>)>;
@@ -87,7 +94,10 @@ class Dataset {
   bool Is(const std::string& fingerprint) const;
 
  private:
+  fs::path Hint() const;
+
   fs::path path_;
+  DatasetUse use_ = DatasetUse::kKeepCaches;
   DatasetInfo info_;
   std::shared_ptr<H5adFile> file_;
   SplitMasks masks_;

@@ -37,6 +37,7 @@ struct TrainingOptions {
   int64_t keep_last = 2;
   std::string resume;
   bool allow_inexact_resume = false;
+  bool dry_run = false;
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -74,6 +75,11 @@ struct TrainingOptions {
       kDecidesNoNumber);
     v("allow_inexact_resume", allow_inexact_resume,
       "continue even where options, data or the number of ranks have changed, so that the numbers will differ",
+      kDecidesNoNumber);
+    v.Group("Output");
+    v("dry_run", dry_run,
+      "print all options, the number of steps, and the time and memory that a new run would take, by a few batches; "
+      "write nothing",
       kDecidesNoNumber);
   }
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "genvinci/core/error.h"
+#include "genvinci/training/engine/dry_run.h"
 #include "genvinci/training/engine/trainer.h"
 
 namespace genvinci {
@@ -13,7 +15,15 @@ int64_t PlannedItems(const TrainingOptions& options, int64_t train_items, int64_
   return options.max_steps == 0 ? by_epochs : std::min(by_epochs, by_steps);
 }
 
+int64_t PlannedSteps(const TrainingOptions& options, int64_t by_epochs) {
+  if (options.epochs == 0 && options.max_steps == 0)
+    throw ConfigError("TRAIN_LENGTH", "training: neither epochs nor max_steps is set: give one");
+  if (options.epochs == 0) return options.max_steps;
+  return options.max_steps == 0 ? by_epochs : std::min(by_epochs, options.max_steps);
+}
+
 Json RunTask(const TrainingPlan& plan, RankGroup& ranks) {
+  if (plan.training.dry_run) return DryRun(plan, ranks);
   TrainingRun run = OpenTrainingRun(plan.identity, plan.common, plan.training, ranks);
   const std::unique_ptr<TrainingTask> task = plan.make_task(run.folder.path());
   Json result = Trainer(*task, run, plan.identity, plan.common, plan.training, ranks).Run();

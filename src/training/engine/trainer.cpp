@@ -13,6 +13,7 @@
 #include "genvinci/tensor/autocast.h"
 #include "genvinci/tensor/random.h"
 #include "genvinci/training/engine/lr_schedule.h"
+#include "genvinci/training/engine/run_task.h"
 
 namespace genvinci {
 namespace {
@@ -53,7 +54,7 @@ Trainer::Trainer(TrainingTask& task, TrainingRun& run, const RunIdentity& identi
   if (ranks.is_main()) log_ = std::make_unique<TrainingLog>(run.folder);
   SynchroniseBatchNorm(task.module(), ranks);
   SetGradientCheckpointing(task.module(), options.gradient_checkpointing);
-  total_steps_ = TotalSteps(order_.StepsLeft({}, options.epochs));
+  total_steps_ = PlannedSteps(options, order_.StepsLeft({}, options.epochs));
   if (run_.checkpoint) Resume(*run_.checkpoint);
   RequireRanksAgree();
 }
@@ -306,13 +307,6 @@ void Trainer::Stop(int signal, const Step* partial) {
   ranks_.Barrier();
   throw Interrupted(signal,
                     fmt::format("saved step {} in {}: go on with --resume auto", step_, run_.folder.path().string()));
-}
-
-int64_t Trainer::TotalSteps(int64_t by_epochs) const {
-  if (options_.epochs == 0 && options_.max_steps == 0)
-    throw ConfigError("TRAIN_LENGTH", "training: neither epochs nor max_steps is set: give one");
-  if (options_.epochs == 0) return options_.max_steps;
-  return options_.max_steps == 0 ? by_epochs : std::min(by_epochs, options_.max_steps);
 }
 
 bool Trainer::IsFinished() const {

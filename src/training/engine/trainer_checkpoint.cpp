@@ -134,7 +134,7 @@ void Trainer::Resume(const Checkpoint& checkpoint) {
   if (!is_exact && !options_.allow_inexact_resume)
     throw ConfigError("RESUME_OPTIONS", "{}: its training part or length is not this one's: start a new run",
                       checkpoint.path().string());
-  if (!is_exact) total_steps_ = TotalSteps(step_ + order_.StepsLeft(position_, options_.epochs));
+  if (!is_exact) total_steps_ = PlannedSteps(options_, step_ + order_.StepsLeft(position_, options_.epochs));
   // Part of a step is of use to the same ranks and batches alone.
   if (state.contains("partial") && !run_.is_inexact) ResumePartial(checkpoint, state.at("partial"));
   evaluation_is_due_ = state.value("evaluation_is_due", false);

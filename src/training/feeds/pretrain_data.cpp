@@ -1,5 +1,6 @@
 #include "genvinci/training/feeds/pretrain_data.h"
 
+#include <algorithm>
 #include <span>
 #include <system_error>
 
@@ -10,6 +11,8 @@
 #include "genvinci/data/file_state.h"
 #include "genvinci/data/tokens.h"
 #include "genvinci/io/token_dataset.h"
+#include "genvinci/training/engine/dry_run.h"
+#include "genvinci/training/feeds/image_data.h"
 
 namespace genvinci {
 namespace {
@@ -65,7 +68,8 @@ PretrainData FromDataset(const PretrainOptions& options) {
   if (!options.lengths_file.empty())
     throw ConfigError("CONFIG_LENGTHS", "lengths_file: {}: belongs to a .dataset folder, but {} is none",
                       options.lengths_file, options.dataset);
-  const Dataset dataset = Dataset::Open(options.dataset);
+  const Dataset dataset =
+      Dataset::Open(options.dataset, options.training.dry_run ? DatasetUse::kWriteNothing : DatasetUse::kKeepCaches);
   PretrainData data{FolderName(dataset.path()), Vocabulary::Open(options.vocabulary), {}, {}, {}, {}, {}};
   const TokenizedDataset tokenized = TokenizeDataset(dataset, data.vocabulary, options.transformer.max_tokens);
   Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());
@@ -77,6 +81,15 @@ PretrainData FromDataset(const PretrainOptions& options) {
   data.facts = {{"dataset_fingerprint", dataset.fingerprint()}, {"coverage", tokenized.coverage.ToJson()}};
   data.earlier_fingerprint = dataset.earlier_fingerprint();
   return data;
+}
+
+void Excerpt(int64_t items, PretrainData& data) {
+  const std::vector<int64_t> kept = EvenlySpread(data.train.size(), std::min(data.train.size(), items));
+  data.train = data.train.Select(kept);
+  std::vector<std::string> names;
+  for (const int64_t i : kept)
+    if (!data.train_names.empty()) names.push_back(data.train_names[static_cast<size_t>(i)]);
+  data.train_names = std::move(names);
 }
 
 PretrainData Load(const PretrainOptions& options) {
@@ -117,6 +130,8 @@ PretrainData LoadPretrainData(const PretrainOptions& options) {
   data.facts["vocabulary_fingerprint"] = data.vocabulary.fingerprint();
   data.facts["train_items"] = data.train.size();
   data.facts["val_items"] = data.val.size();
+  data.train_items = data.train.size();
+  if (options.training.dry_run) Excerpt(DryRunItems(options.training), data);
   return data;
 }
 

@@ -75,7 +75,7 @@ torch::Tensor ImageEmbeddings(const Dataset& dataset, const std::vector<int64_t>
     progress.Add(static_cast<int64_t>(end - first));
   }
   const torch::Tensor embeddings_NE = torch::cat(embeddings);
-  cache.Keep({{"embeddings", embeddings_NE}});
+  if (dataset.keeps_caches()) cache.Keep({{"embeddings", embeddings_NE}});
   return embeddings_NE;
 }
 

@@ -8,6 +8,7 @@
 #include "genvinci/data/patch_store.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
+#include "genvinci/training/engine/dry_run.h"
 #include "genvinci/training/engine/run_task.h"
 #include "genvinci/training/feeds/condition_feed.h"
 #include "genvinci/training/feeds/image_data.h"
@@ -48,7 +49,8 @@ class FinetuneTask : public TrainingTask {
         embeddings_NE_(start.embeddings_NE),
         tokens_(std::move(start.tokens)),
         table_(start.table),
-        latents_(pipeline_->autoencoder, data.train_patches, ranks, dataset.path() / "cache" / "latents.safetensors",
+        latents_(pipeline_->autoencoder, data.train_patches, ranks,
+                 dataset.keeps_caches() ? dataset.path() / "cache" / "latents.safetensors" : fs::path(),
                  PlannedItems(options.training, static_cast<int64_t>(train_.size()), ranks.world())),
         train_conditions_(pipeline_, table_, train_, tokens_, options.freeze_transformer),
         val_conditions_(pipeline_, table_, val_, tokens_, options.freeze_transformer) {
@@ -218,7 +220,8 @@ bool IsComplete(const fs::path& run, const Json& options) {
 
 Json Finetune(const FinetuneOptions& options) {
   return WithRanks(options.ranks, options.common, [&](RankGroup& ranks) {
-    const Dataset dataset = Dataset::Open(options.dataset);
+    const TrainingDataset source = OpenTrainingDataset(options.dataset, options.training);
+    const Dataset& dataset = source.dataset;
     ImageData data = LoadImageData(dataset, options.img_size, kFinetuneValLimit);
     FinetuneStart start = MakeFinetuneStart(options, dataset, data, ranks);
     const Json facts = {{"dataset_fingerprint", dataset.fingerprint()},
@@ -228,6 +231,7 @@ Json Finetune(const FinetuneOptions& options) {
                       options.training, nullptr};
     plan.identity.is_complete = IsComplete;
     plan.identity.earlier_fingerprint = dataset.earlier_fingerprint();
+    plan.train_items = source.train_items;
     plan.make_task = [&](const fs::path& run) {
       return std::make_unique<FinetuneTask>(options, dataset, std::move(start), std::move(data), run, ranks);
     };

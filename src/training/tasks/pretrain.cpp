@@ -167,6 +167,7 @@ Json Pretrain(const PretrainOptions& options) {
     TrainingPlan plan{IdentityOf("pretrain", "mlm", data->name, options, data->facts), options.common, options.training,
                       nullptr};
     plan.identity.earlier_fingerprint = data->earlier_fingerprint;
+    plan.train_items = data->train_items;
     plan.make_task = [&](const fs::path&) {
       at::manual_seed(StreamKey(options.common.seed, "init"));
       return std::make_unique<PretrainTask>(options, *data, ranks);

@@ -8,6 +8,7 @@
 #include "genvinci/models/aligner.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
+#include "genvinci/training/engine/dry_run.h"
 #include "genvinci/training/engine/run_task.h"
 #include "genvinci/training/feeds/gene_start.h"
 #include "genvinci/training/feeds/image_data.h"
@@ -145,7 +146,8 @@ Json TrainAligner(const AlignOptions& options) {
   RankGroup alone(OpenDevice(options.common.device));
   if (ReadRankEnvironment().world > 1)
     throw ConfigError("ALIGN_RANKS", "align compares all pairs of a batch and trains on one device: start one process");
-  const Dataset dataset = Dataset::Open(options.dataset);
+  const TrainingDataset source = OpenTrainingDataset(options.dataset, options.training);
+  const Dataset& dataset = source.dataset;
   ImageData data = LoadImageData(dataset, options.img_size, kAlignValLimit);
   Start start = MakeStart(options, dataset, data.img_size, alone.device());
   const Json facts = {{"dataset_fingerprint", dataset.fingerprint()},
@@ -154,6 +156,7 @@ Json TrainAligner(const AlignOptions& options) {
   TrainingPlan plan{IdentityOf("align", "align", FolderName(dataset.path()), options, facts), options.common,
                     options.training, nullptr};
   plan.identity.earlier_fingerprint = dataset.earlier_fingerprint();
+  plan.train_items = source.train_items;
   plan.make_task = [&](const fs::path&) {
     return std::make_unique<AlignTask>(options, dataset, std::move(start), std::move(data));
   };

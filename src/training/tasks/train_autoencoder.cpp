@@ -9,6 +9,7 @@
 #include "genvinci/nn/memory_format.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
+#include "genvinci/training/engine/dry_run.h"
 #include "genvinci/training/engine/run_task.h"
 #include "genvinci/training/feeds/image_data.h"
 #include "genvinci/training/tasks/image_grid.h"
@@ -174,13 +175,15 @@ class AutoencoderTask : public TrainingTask {
 
 Json TrainAutoencoder(const AutoencoderOptions& options) {
   return WithRanks(options.ranks, options.common, [&](RankGroup& ranks) {
-    const Dataset dataset = Dataset::Open(options.dataset);
+    const TrainingDataset source = OpenTrainingDataset(options.dataset, options.training);
+    const Dataset& dataset = source.dataset;
     ImageData data = LoadImageData(dataset, options.img_size, /*val_limit=*/0);
     ConfigFor(options, dataset, data.img_size);  // what is refused leaves no run folder
     const Json facts = {{"dataset_fingerprint", dataset.fingerprint()}};
     TrainingPlan plan{IdentityOf("autoencoder", "autoencoder", FolderName(dataset.path()), options, facts),
                       options.common, options.training, nullptr};
     plan.identity.earlier_fingerprint = dataset.earlier_fingerprint();
+    plan.train_items = source.train_items;
     plan.make_task = [&](const fs::path& run) {
       return std::make_unique<AutoencoderTask>(options, dataset, std::move(data), run, ranks);
     };

@@ -14,9 +14,10 @@ struct TrainingPlan {
   RunIdentity identity;
   CommonOptions common;
   TrainingOptions training;
-  std::function<std::unique_ptr<TrainingTask>(const fs::path& run)> make_task;  // run: its folder
+  std::function<std::unique_ptr<TrainingTask>(const fs::path& run)> make_task;  // run: its folder; empty: a dry run
   // After training, on every rank; result["finished"] says whether it came to its end. May add to the result.
   std::function<void(TrainingTask& task, const fs::path& run, Json& result)> finish = nullptr;
+  int64_t train_items = 0;  // of the whole training part, of which a dry run's task has an excerpt
 };
 
 // The identity of a run of a command that makes runs of `kind`.
@@ -30,7 +31,10 @@ RunIdentity IdentityOf(const std::string& command, const std::string& kind, cons
 // How many items all steps together read; with max_minutes, at most.
 int64_t PlannedItems(const TrainingOptions& options, int64_t train_items, int64_t ranks);
 
-// Opens the run (a new one, or the one to resume), trains and returns the Trainer's result.
+// max_steps, or those of all epochs where they are fewer. ConfigError TRAIN_LENGTH where neither is set.
+int64_t PlannedSteps(const TrainingOptions& options, int64_t by_epochs);
+
+// Opens the run (a new one, or the one to resume), trains and returns the Trainer's result; or makes a dry run.
 Json RunTask(const TrainingPlan& plan, RankGroup& ranks);
 
 }  // namespace genvinci

@@ -68,7 +68,6 @@ class Trainer {
   double GradientNorm();
   void RequireRanksAgree();
   [[noreturn]] void NotFinite(const Step& step, std::string_view what) const;
-  int64_t TotalSteps(int64_t by_epochs) const;
   bool IsDue(int64_t every) const;
   bool TimeIsUp() const;
   bool IsFinished() const;  // at the end, or out of patience

@@ -18,6 +18,7 @@ struct PretrainData {
   std::vector<std::string> train_names;  // obs_names; empty for .dataset folders
   Json facts;                            // fingerprints and counts
   std::string earlier_fingerprint = {};  // Dataset's, of a dataset folder
+  int64_t train_items = 0;               // of the whole training part, of which a dry run has an excerpt
 };
 
 // From a dataset folder, or from Geneformer's `.dataset` folders: a path that ends in .dataset or holds state.json (no
