@@ -7,7 +7,7 @@
 #include "genvinci/core/progress.h"
 #include "genvinci/core/text.h"
 #include "genvinci/generation/generate.h"
-#include "genvinci/studies/evaluate.h"
+#include "genvinci/studies/evaluation/evaluate.h"
 #include "genvinci/technologies/prepare.h"
 #include "genvinci/training/tasks/tasks.h"
 

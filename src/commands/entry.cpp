@@ -13,7 +13,7 @@
 #include "genvinci/core/signals.h"
 #include "genvinci/generation/generate.h"
 #include "genvinci/launch/rank_environment.h"
-#include "genvinci/studies/evaluate.h"
+#include "genvinci/studies/evaluation/evaluate.h"
 #include "genvinci/technologies/prepare.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/training/tasks/tasks.h"

@@ -1,6 +1,7 @@
 #include "sample_ranker.h"
 
 #include "genvinci/data/tokens.h"
+#include "genvinci/tensor/byte_scale.h"
 
 namespace genvinci {
 
@@ -15,7 +16,7 @@ torch::Tensor SampleRanker::Score(const torch::Tensor& images_BCHW, const std::v
   Aligner network = aligner_.aligner;
   const EncodedProfiles profiles = profiles_.Encode(observations);
   const torch::Tensor profiles_BE = network->EmbedProfiles(profiles.hidden_BLD, profiles.tokens_BL);
-  const torch::Tensor bytes_BCHW = images_BCHW.add(1).mul(127.5).round().clamp(0, 255).to(torch::kUInt8);
+  const torch::Tensor bytes_BCHW = ToByteScale(images_BCHW).to(torch::kUInt8);
   const torch::Tensor features_BF = aligner_.Features(bytes_BCHW).to(profiles_.device(), torch::kFloat32);
   return (network->EmbedFeatures(features_BF) * profiles_BE).sum(1).to(torch::kCPU, torch::kFloat64);
 }

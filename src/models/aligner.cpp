@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "genvinci/nn/memory_format.h"
+#include "genvinci/tensor/byte_scale.h"
 #include "genvinci/tensor/eval_guard.h"
 
 namespace genvinci {
@@ -66,7 +67,7 @@ torch::Tensor DomainFeatures(Aligner aligner, const torch::Tensor& images_NCHW, 
   const EvalGuard eval(*aligner);
   std::vector<torch::Tensor> features;
   for (const torch::Tensor& batch : images_NCHW.split(kBatch)) {
-    torch::Tensor images_BCHW = batch.to(aligner->logit_scale.device(), torch::kFloat32).div_(127.5).sub_(1);
+    torch::Tensor images_BCHW = FromByteScale(batch.to(aligner->logit_scale.device()));
     if (images_BCHW.size(2) != img_size) {
       images_BCHW = torch::_upsample_bilinear2d_aa(images_BCHW, {img_size, img_size}, /*align_corners=*/false);
     }

@@ -6,6 +6,7 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/text.h"
+#include "genvinci/tensor/byte_scale.h"
 
 namespace genvinci {
 namespace {
@@ -149,12 +150,7 @@ torch::Tensor ImageToTensor(const Image& image) {
 
 Image TensorToImage(const torch::Tensor& image_CHW) {
   GENVINCI_CHECK(image_CHW.dim() == 3, "{} axes", image_CHW.dim());
-  const torch::Tensor bytes_HWC = image_CHW.detach()
-                                      .to(torch::kCPU, torch::kFloat32)
-                                      .add(1)
-                                      .mul_(127.5)
-                                      .round_()
-                                      .clamp_(0, 255)
+  const torch::Tensor bytes_HWC = ToByteScale(image_CHW.detach().to(torch::kCPU, torch::kFloat32))
                                       .to(torch::kUInt8)
                                       .permute({1, 2, 0})
                                       .contiguous();

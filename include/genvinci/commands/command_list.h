@@ -8,7 +8,7 @@
 #include "genvinci/commands/forward_options.h"
 #include "genvinci/commands/inspect_options.h"
 #include "genvinci/generation/generate_options.h"
-#include "genvinci/studies/evaluate_options.h"
+#include "genvinci/studies/evaluation/evaluate_options.h"
 #include "genvinci/technologies/prepare_options.h"
 #include "genvinci/training/training_options.h"
 #include "genvinci/weights/convert_options.h"

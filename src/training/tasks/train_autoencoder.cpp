@@ -7,6 +7,7 @@
 #include "genvinci/metrics/image_metrics.h"
 #include "genvinci/models/autoencoder.h"
 #include "genvinci/nn/memory_format.h"
+#include "genvinci/tensor/byte_scale.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/tensor/random.h"
 #include "genvinci/training/engine/dry_run.h"
@@ -23,8 +24,6 @@ constexpr int64_t kAutoencoderEvalBatch = 16;
 // So many patches tell mean and scale of a latent channel to within a percent.
 constexpr int64_t kMeasuredPatches = 512;
 constexpr double kLargestPsnr = 100;  // equal images have an infinite one
-
-torch::Tensor EightBits(const torch::Tensor& images_BCHW) { return images_BCHW.clamp(-1, 1).add(1).mul(127.5).round(); }
 
 // Mean absolute error of the differences between neighbouring pixels.
 torch::Tensor EdgeLoss(const torch::Tensor& error_BCHW) {
@@ -118,7 +117,7 @@ class AutoencoderTask : public TrainingTask {
          start += kAutoencoderEvalBatch * ranks_.world()) {
       const torch::Tensor real_BCHW =
           data_.val_patches.Batch(torch::arange(start, std::min(count, start + kAutoencoderEvalBatch)));
-      const torch::Tensor real = EightBits(real_BCHW), made = EightBits(Reconstruct(real_BCHW));
+      const torch::Tensor real = ToByteScale(real_BCHW), made = ToByteScale(Reconstruct(real_BCHW));
       sums[0] += PeakSignalToNoise(real, made).clamp_max(kLargestPsnr).sum().item<double>();
       sums[1] += StructuralSimilarity(real, made).sum().item<double>();
     }

@@ -9,6 +9,7 @@
 #include "genvinci/data/tokens.h"
 #include "genvinci/metrics/feature_metrics.h"
 #include "genvinci/models/profile_embedder.h"
+#include "genvinci/tensor/byte_scale.h"
 #include "genvinci/training/feeds/image_data.h"
 
 namespace genvinci {
@@ -20,7 +21,7 @@ constexpr double kGuidanceTolerance = 1.05;
 constexpr double kStepsTolerance = 1.02;
 
 torch::Tensor Eight(const torch::Tensor& images_BCHW) {
-  return images_BCHW.add(1).mul(127.5).round().clamp(0, 255).to(torch::kCPU, torch::kUInt8);
+  return ToByteScale(images_BCHW).to(torch::kCPU, torch::kUInt8);
 }
 
 double TotalVariance(const torch::Tensor& values_ND) { return values_ND.var(0).sum().item<double>(); }
