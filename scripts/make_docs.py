@@ -26,7 +26,7 @@ KINDS = {
 }
 LITERAL = r'"(?:[^"\\]|\\.)*"'
 # A call or braces whose first text is a name in capitals, and the texts that follow it.
-THROWN = re.compile(rf'(\w+)\s*(?:\(\s*\{{?|\{{)\s*"([A-Z][A-Z0-9_]{{2,}})"\s*,\s*(?:\w+\(\s*)?((?:{LITERAL}\s*)*)')
+THROWN = re.compile(rf'(\w+)\s*(?:\(\s*\{{?|\{{)\s*(?:\w+,\s*)?"([A-Z][A-Z0-9_]{{2,}})"\s*,\s*(?:[\w:]+\(\s*)?((?:{LITERAL}\s*)*)')
 
 
 def thrown_in(text):
@@ -45,6 +45,7 @@ def shown(message):
     """A format string as a reader sees it: values become dots."""
     message = message.replace("{{", "\0").replace("}}", "\1").replace('\\"', '"').replace("\\n", " ")
     message = re.sub(r"\{[^}]*\}", "...", message).replace("\0", "{").replace("\1", "}")
+    message = re.sub(r"\.{4,}", "...", message)  # values side by side
     return message.strip().replace("|", "\\|").replace("<", "&lt;")
 
 

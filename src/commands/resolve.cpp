@@ -2,6 +2,7 @@
 
 #include "genvinci/generation/generate.h"
 #include "genvinci/training/default_options.h"
+#include "genvinci/training/engine/run_task.h"
 
 namespace genvinci {
 namespace {
@@ -24,8 +25,7 @@ void FollowLength(const Json& given, TrainingOptions& training) {
 
 void FinishTraining(const Json& given, TrainingOptions& training) {
   FollowLength(given, training);
-  if (training.epochs == 0 && training.max_steps == 0)
-    throw ConfigError("CONFIG_RANGE", "training: neither epochs nor max_steps is set: give one");
+  RequireLength(training);
 }
 
 }  // namespace

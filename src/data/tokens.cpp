@@ -43,10 +43,10 @@ std::string Digest(const TensorView& tokens, const TensorView& offsets, const st
 void WriteCache(const fs::path& path, const std::string& key, const TokenLists& lists, const Coverage& coverage) {
   const TensorView tokens = ViewOfVector(lists.tokens, DType::kI32);
   const TensorView offsets = ViewOfVector(lists.offsets, DType::kI64);
-  const std::string told = DumpJson(coverage.ToJson());
+  const std::string coverage_json = DumpJson(coverage.ToJson());
   MakeFolder(path.parent_path());
   WriteSafetensors(path, {{"tokens", tokens}, {"offsets", offsets}},
-                   {{"key", key}, {"sha256", Digest(tokens, offsets, told)}, {"coverage", told}});
+                   {{"key", key}, {"sha256", Digest(tokens, offsets, coverage_json)}, {"coverage", coverage_json}});
 }
 
 template <typename T>

@@ -24,8 +24,9 @@ torch::Tensor Rows(const torch::Tensor& table_NV, const std::vector<int64_t>& ro
   return table_NV.defined() ? table_NV.index_select(0, torch::tensor(rows, torch::kInt64)) : torch::Tensor();
 }
 
-void RequireEqual(const char* what, int64_t told, int64_t trained) {
-  if (told != trained) throw DataError("CONDITION_SIZES", "{}: {}, the model was trained with {}", what, told, trained);
+void RequireEqual(const char* what, int64_t given, int64_t trained) {
+  if (given != trained)
+    throw DataError("CONDITION_SIZES", "{}: {}, the model was trained with {}", what, given, trained);
 }
 
 }  // namespace
@@ -72,8 +73,8 @@ torch::Tensor ConditionTable::Vectors(const std::vector<int64_t>& observations) 
   return Rows(vectors_NV_, observations);
 }
 
-SecondInputs ConditionTable::Second(const std::vector<int64_t>& observations) {
-  SecondInputs inputs;
+ExtraInputs ConditionTable::Extra(const std::vector<int64_t>& observations) {
+  ExtraInputs inputs;
   inputs.vector_BV = Rows(second_NV_, observations);
   if (neighbours_.count == 0) return inputs;
   const int64_t k = neighbours_.count;

@@ -14,7 +14,7 @@ torch::Tensor Mixed(const std::vector<torch::Tensor>& predictions, const Sampler
   const double guidance = options.guidance, rescale = options.guidance_rescale;
   if (predictions.size() == 1) return predictions[0];
   if (predictions.size() == 2) return Guided(predictions[0], predictions[1], guidance, rescale);
-  return DualGuided(predictions[0], predictions[1], predictions[2], guidance, options.SecondGuidance(), rescale);
+  return DualGuided(predictions[0], predictions[1], predictions[2], guidance, options.ExtraGuidance(), rescale);
 }
 
 }  // namespace

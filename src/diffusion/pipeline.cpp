@@ -47,8 +47,8 @@ void RequireTrainedGuidance(const PipelineConfig& config, const SamplerOptions& 
                         *options.second_guidance);
     return;
   }
-  if (options.SecondGuidance() != 1)
-    RequireTrained(fmt::format("sampling.second_guidance {}", options.SecondGuidance()), "second_dropout",
+  if (options.ExtraGuidance() != 1)
+    RequireTrained(fmt::format("sampling.second_guidance {}", options.ExtraGuidance()), "second_dropout",
                    config.second_dropout);
 }
 
@@ -73,7 +73,7 @@ PipelineImpl::PipelineImpl(const PipelineConfig& config)
   null_context = register_parameter("null_context", 0.02 * torch::randn({context.context_tokens, context.context_dim}));
   null_time = register_parameter("null_time", torch::zeros({context.time_dim}));
   if (models.second.Any()) {
-    second = register_module("second", SecondConditioner(models.second, context.context_dim, context.time_dim));
+    second = register_module("second", ExtraConditioner(models.second, context.context_dim, context.time_dim));
     null_second = register_parameter("null_second", 0.02 * torch::randn({second->tokens(), context.context_dim}));
     null_second_time = register_parameter("null_second_time", torch::zeros({context.time_dim}));
   }
@@ -84,8 +84,8 @@ Condition PipelineImpl::Encode(const torch::Tensor& tokens_BL) {
   return Read({transformer->forward(tokens_BL), tokens_BL}, {});
 }
 
-Condition PipelineImpl::Read(const EncodedProfiles& profiles, const SecondInputs& inputs) {
-  GENVINCI_CHECK(inputs.defined() == !second.is_empty(), "a second condition is {}, but was {}",
+Condition PipelineImpl::Read(const EncodedProfiles& profiles, const ExtraInputs& inputs) {
+  GENVINCI_CHECK(inputs.defined() == !second.is_empty(), "an extra condition is {}, but was {}",
                  second.is_empty() ? "not read" : "read", inputs.defined() ? "given" : "not given");
   const torch::Device device = null_context.device();
   const auto here = [&](const torch::Tensor& values) { return values.defined() ? ToDevice(values, device) : values; };
@@ -112,7 +112,7 @@ Condition PipelineImpl::Drop(const Condition& condition, const torch::Tensor& dr
   return dropped;
 }
 
-Condition PipelineImpl::DropSecond(const Condition& condition, const torch::Tensor& drop_B) const {
+Condition PipelineImpl::DropExtra(const Condition& condition, const torch::Tensor& drop_B) const {
   Condition dropped = condition;
   dropped.second = {torch::where(drop_B.view({-1, 1, 1}), null_second.unsqueeze(0), condition.second.tokens_BLD),
                     torch::where(drop_B.view({-1, 1}), null_second_time.unsqueeze(0), condition.second.time_BT)};
@@ -177,7 +177,7 @@ Denoise PipelineImpl::Guide(const Condition& condition, const SamplerOptions& op
 }
 
 std::vector<Condition> PipelineImpl::Compared(const Condition& condition, const SamplerOptions& options) const {
-  const bool is_dual = condition.second.tokens_BLD.defined() && options.SecondGuidance() != options.guidance;
+  const bool is_dual = condition.second.tokens_BLD.defined() && options.ExtraGuidance() != options.guidance;
   if (!is_dual && options.guidance == 1) return {condition};
   const Condition null = Null(condition.context_BLD.size(0));
   if (!is_dual) return {null, condition};

@@ -45,7 +45,7 @@ Embeddings Embed(const GenerationJob& job, const std::vector<int64_t>& observati
     const EncodedProfiles profiles = job.ProfilesOf(rows);
     if (profiles.hidden_BLD.defined())
       gene.push_back(MeanOverPositions(profiles, pipeline->conditioner->needs_full_length()));
-    const Condition condition = pipeline->Read(profiles, job.table->Second(rows));
+    const Condition condition = pipeline->Read(profiles, job.table->Extra(rows));
     text.push_back(condition.context_BLD.mean(1));
     time.push_back(condition.time_BT);
     progress.Add(last - first);

@@ -118,7 +118,7 @@ EncodedProfiles GenerationJob::ProfilesOf(const std::vector<int64_t>& observatio
 
 Condition GenerationJob::ConditionOf(const std::vector<int64_t>& observations) const {
   Pipeline pipeline = loaded.pipeline;
-  return pipeline->Read(ProfilesOf(observations), table->Second(observations));
+  return pipeline->Read(ProfilesOf(observations), table->Extra(observations));
 }
 
 std::vector<int64_t> GenerationJob::ObservationsOf(Split split) const {

@@ -98,7 +98,7 @@ PngText SplitOutput::Provenance() const {
                   {"checkpoint", job_.loaded.path.string()},
                   {"seed", std::to_string(job_.options.common.seed)}};
   SamplerOptions sampling = job_.options.sampling;
-  sampling.second_guidance = sampling.SecondGuidance();
+  sampling.second_guidance = sampling.ExtraGuidance();
   const Json fields = ToJson(sampling);
   for (const auto& [name, value] : fields.items()) {
     const std::string shown = value.is_string()         ? value.get<std::string>()

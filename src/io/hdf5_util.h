@@ -13,7 +13,9 @@
 #include "genvinci/io/h5ad.h"
 
 // A small layer over HDF5's C API: handles that close themselves, and reads that fail with a DataError naming file and
-// element. HDF5's own printing of errors is off and no filter plugin is ever loaded.
+// element. HDF5's own printing of errors is off and no filter plugin is ever loaded. It stands against files that lead
+// out of themselves (external links and storage, plugins) and that claim far more than they store; against those that
+// crash or hang the library stands the probe in a child process (hdf5_probe.cpp).
 
 namespace genvinci {
 

@@ -9,7 +9,9 @@
 #include "genvinci/core/files.h"
 #include "genvinci/io/image.h"
 
-// Bounded reading of encoded images before a decoder sees them: sizes, and whether the file is whole.
+// Bounded reading of encoded images before a decoder sees them: sizes, and whether the file is whole. It stands against
+// files that claim more pixels than they hold, for which a decoder would take the memory, and files that end early,
+// which a decoder would fill up with grey or black.
 namespace genvinci::internal {
 
 // An encoded file in memory. Reading past its end is a DataError (IMAGE_CUT).

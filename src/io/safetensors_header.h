@@ -22,6 +22,7 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
 };
 
+// It stands against headers whose tensors lie outside of the data, share bytes, or have sizes that overflow.
 // Parses and checks the JSON header of a file whose tensors take `data_size` bytes. DataError SAFETENSORS_*.
 SafetensorsHeader ParseSafetensorsHeader(std::string_view json, uint64_t data_size, const std::string& source);
 

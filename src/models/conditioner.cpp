@@ -111,8 +111,8 @@ class VectorConditioner : public ConditionerImpl {
   }
 
   Condition forward(const EncodedProfiles& profiles) override {
-    const ConditionTokens told = vector_(profiles.vector_BV);
-    return {told.tokens_BLD, told.time_BT};
+    const ConditionTokens tokens = vector_(profiles.vector_BV);
+    return {tokens.tokens_BLD, tokens.time_BT};
   }
 
   bool needs_full_length() const override { return false; }

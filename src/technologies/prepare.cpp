@@ -140,7 +140,7 @@ void WriteExpression(const SectionReader& reader, const Chosen& chosen, DataFram
   writer.Finish();
 }
 
-// What dataset.json and the caller are told.
+// What goes into dataset.json and to the caller.
 struct Summary {
   Coverage coverage;
   DropCounts dropped;

@@ -155,7 +155,7 @@ TEST(Pipeline, TwoConditionsAreGuidedEachByItsScale) {
   const Condition both = pipeline->Read(
       {pipeline->transformer->forward(tokens_BL), tokens_BL},
       {torch::randn({2, 2, 5}), torch::randn({2, 2, 2}), torch::ones({2, 2}, torch::kBool), torch::randn({2, 3})});
-  const Condition genes = pipeline->DropSecond(both, torch::tensor({true, true}));
+  const Condition genes = pipeline->DropExtra(both, torch::tensor({true, true}));
   const Condition null = pipeline->Null(2);
   const auto keys = Keys(2);
   SamplerOptions options;

@@ -282,7 +282,7 @@ TEST_F(GenerateTest, NeighboursAndASecondVectorHaveAGuidanceOfTheirOwn) {
   options_.sampling.second_guidance = 0;
   const fs::path without = Draw("without");
   EXPECT_GT(LargestDifference(own / "2_1.png", without / "2_1.png"), 1);
-  // At scale 0 the second condition is not read at all, so another vector changes nothing.
+  // At scale 0 the extra condition is not read at all, so another vector changes nothing.
   std::vector<double> moved = Dataset::Open(options_.dataset).Obsm("X_pca").values;
   for (double& value : moved) value += 3;
   SpillNpy(folder_ / "moved.npy", moved);

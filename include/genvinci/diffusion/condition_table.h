@@ -13,11 +13,11 @@
 
 namespace genvinci {
 
-// What a dataset's observations are told by besides their gene tokens.
+// What a model reads of a dataset's observations besides their gene tokens.
 struct ConditionSources {
   std::string vector;         // LoadVectors': in place of genes; empty: genes
   std::string second_vector;  // LoadVectors': beside them
-  int64_t neighbours = 0;     // how many are told
+  int64_t neighbours = 0;     // how many are read
 
   Json ToJson() const;
   static ConditionSources FromJson(const Json& json);
@@ -34,13 +34,13 @@ class ConditionTable {
   // DataError CONDITION_SIZES where a trained model reads something else.
   void RequireSizes(const ModelOptions& models) const;
 
-  // Neighbours are told by their vectors, or by the mean of their hidden states (`profiles`: of every observation;
+  // Neighbours are read as their vectors, or as the mean of their hidden states (`profiles`: of every observation;
   // needed before Second where neighbours have no vectors). `is_frozen`: the transformer does not change, so that each
   // is worked out once. No gradient reaches the transformer this way.
   void ReadNeighboursBy(ProfileEmbedder profiles, bool is_frozen);
 
   torch::Tensor Vectors(const std::vector<int64_t>& observations) const;  // (B, V); undefined without `vector`
-  SecondInputs Second(const std::vector<int64_t>& observations);
+  ExtraInputs Extra(const std::vector<int64_t>& observations);
 
  private:
   torch::Tensor Embed(const std::vector<int64_t>& observations);

@@ -11,8 +11,8 @@
 #include "genvinci/models/autoencoder.h"
 #include "genvinci/models/conditioner.h"
 #include "genvinci/models/denoiser.h"
+#include "genvinci/models/extra_conditioner.h"
 #include "genvinci/models/gene_transformer.h"
-#include "genvinci/models/second_conditioner.h"
 
 namespace genvinci {
 
@@ -23,7 +23,7 @@ struct PipelineConfig {
   int64_t img_size = 256;
   std::vector<std::string> channels;
   double condition_dropout = 0;  // as trained; 0: there is no null condition, so guidance must be 1
-  double second_dropout = 0;     // likewise of the second condition
+  double second_dropout = 0;     // likewise of the extra condition
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -32,7 +32,7 @@ struct PipelineConfig {
     v("img_size", img_size, "px of the images", Range{1, 65536});
     v("channels", channels, "names of the image channels");
     v("condition_dropout", condition_dropout, "share of training profiles replaced by the null condition", Range{0, 1});
-    v("second_dropout", second_dropout, "the same of the second condition", Range{0, 1});
+    v("second_dropout", second_dropout, "the same of the extra condition", Range{0, 1});
   }
 };
 
@@ -51,7 +51,7 @@ struct SampleKey {
 
 // Conditioner + denoiser + autoencoder + sampler: what sample grids, generation and studies all use. A torch module
 // whose children are `transformer` (not where a vector stands in place of genes), `conditioner`, `second` (where there
-// is a second condition), the denoiser under its own name (`unet`), `autoencoder`; buffers `latent_mean`,
+// is an extra condition), the denoiser under its own name (`unet`), `autoencoder`; buffers `latent_mean`,
 // `latent_scale` (latent channels; SD's own: 0 and 0.18215) and parameters `null_context` (tokens, width), `null_time`
 // (time_dim), likewise `null_second` and `null_second_time`.
 class PipelineImpl : public torch::nn::Module {
@@ -66,12 +66,12 @@ class PipelineImpl : public torch::nn::Module {
   // The condition of gene tokens alone.
   Condition Encode(const torch::Tensor& tokens_BL);
   // `second` is what config's models ask for; inputs may be on the CPU.
-  Condition Read(const EncodedProfiles& profiles, const SecondInputs& second);
+  Condition Read(const EncodedProfiles& profiles, const ExtraInputs& second);
   // Null conditions of both kinds.
   Condition Null(int64_t batch) const;
-  // Where drop_B (bool) is true the null condition replaces both paths; of the second condition likewise.
+  // Where drop_B (bool) is true the null condition replaces both paths; of the extra condition likewise.
   Condition Drop(const Condition& condition, const torch::Tensor& drop_B) const;
-  Condition DropSecond(const Condition& condition, const torch::Tensor& drop_B) const;
+  Condition DropExtra(const Condition& condition, const torch::Tensor& drop_B) const;
 
   // Images in [-1, 1] <-> latents of zero mean and unit variance a channel.
   torch::Tensor Normalise(const torch::Tensor& latents_BCHW) const;  // (z - mean) * scale
@@ -96,7 +96,7 @@ class PipelineImpl : public torch::nn::Module {
 
   GeneTransformer transformer{nullptr};
   std::shared_ptr<ConditionerImpl> conditioner;
-  SecondConditioner second{nullptr};
+  ExtraConditioner second{nullptr};
   std::shared_ptr<DenoiserImpl> denoiser;
   Autoencoder autoencoder{nullptr};
   torch::Tensor latent_mean, latent_scale, null_context, null_time, null_second, null_second_time;

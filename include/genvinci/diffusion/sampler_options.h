@@ -46,7 +46,7 @@ struct SamplerOptions {
   double guidance_rescale = 0;
   std::optional<double> second_guidance = {};
 
-  double SecondGuidance() const { return second_guidance.value_or(guidance); }
+  double ExtraGuidance() const { return second_guidance.value_or(guidance); }
 
   template <typename Visitor>
   void Fields(Visitor& v) {

@@ -11,7 +11,8 @@ namespace genvinci {
 // Whether the bytes start as a gzip stream does.
 bool IsGzip(std::span<const std::byte> bytes);
 
-// Inflates a gzip stream (one member or several in a row) piece by piece. The bytes must outlive it.
+// Inflates a gzip stream (one member or several in a row) piece by piece, so that what inflates to more than memory
+// holds is refused before it is there. The bytes must outlive it.
 class GzipReader {
  public:
   explicit GzipReader(std::span<const std::byte> bytes);

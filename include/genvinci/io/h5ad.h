@@ -41,8 +41,8 @@ struct H5adLimits {
 // wrote and whose sha256 is still the one it noted.
 enum class Trust { kForeign, kOwn };
 
-// An AnnData file of any version that features.md lists (dense, CSR, CSC; obs and var of every column kind; before 0.7
-// and 0.8 too), read with the limits of reliability.md. Unknown elements are skipped with a warning. Safe to use from
+// An AnnData file of any version from 0.6 on (dense, CSR, CSC; obs and var of every column kind; before 0.7
+// and 0.8 too), read within H5adLimits. Unknown elements are skipped with a warning. Safe to use from
 // several threads as long as each has its own object.
 // MissingFileError, or DataError: H5_OPEN, H5_READ, H5_MISSING, H5_TYPE, H5_LENGTH, H5_CODE, H5_DUPLICATE (obs names),
 // H5_SHAPE (a matrix that does not fit obs and var), and those of links, storage and filters: H5_EXTERNAL_LINK,

@@ -58,10 +58,11 @@ struct PickleValue {
   }
 };
 
-// Reads pickle protocols 0 to 4 of an untrusted file without executing anything. Numpy scalars of int, float and bool
-// types (REDUCE of numpy.core.multiarray.scalar, also numpy._core) come back as plain numbers, OrderedDict and
-// defaultdict as dictionaries, _codecs.encode of a latin-1 text as bytes. Any other global stays inert, except that one
-// of torch, numpy or Python's own library which data files do not use is refused (PICKLE_GLOBAL).
+// Reads pickle protocols 0 to 4 of an untrusted file without executing anything: it stands against pickles that run
+// code when Python opens them, and that grow or nest without end. Numpy scalars of int, float and bool types (REDUCE of
+// numpy.core.multiarray.scalar, also numpy._core) come back as plain numbers, OrderedDict and defaultdict as
+// dictionaries, _codecs.encode of a latin-1 text as bytes. Any other global stays inert, except that one of torch,
+// numpy or Python's own library which data files do not use is refused (PICKLE_GLOBAL).
 //
 // The stack, the memo (never beyond 1,000,000) and copies are capped in proportion to the file's size, values at
 // 10,000,000; nested values are destroyed without recursion. Errors are DataErrors PICKLE_* naming the byte offset.

@@ -14,7 +14,8 @@ namespace genvinci {
 // Delimited text, plain or gzip (told by its signature): ',' or tab, told by the first line. A UTF-8 BOM, CRLF, blank
 // lines at the end and fields in double quotes ("" is one quote; no line break inside) are accepted; NUL bytes, a
 // ragged row, a line over the limit, a cut or corrupt gzip stream and one that inflates more than 1000:1 are
-// DataErrors (TABLE_*) naming file and line.
+// DataErrors (TABLE_*) naming file and line: it stands against half a download and shifted columns, which would give
+// counts to the wrong genes.
 //
 // A header one field shorter than the rows (as R and pandas write an index) gets an empty first name.
 class TableReader {

@@ -22,7 +22,7 @@ struct Condition {
   torch::Tensor context_BLD;       // (B, context_tokens, context_dim)
   torch::Tensor time_BT;           // (B, time_dim), added to the timestep embedding
   torch::Tensor semantic_BE = {};  // (B, semantic_dim), compared with the image's embedding in training; or undefined
-  // The second condition, where there is one: it stands behind the context, and is added to the time embedding too.
+  // The extra condition, where there is one: it stands behind the context, and is added to the time embedding too.
   ConditionTokens second = {};
 
   // Those of some observations: rows_B (int64), in this order.

@@ -59,8 +59,8 @@ struct ConditionerConfig {
   }
 };
 
-// The extra condition besides the profile; see second_conditioner.h.
-struct SecondConfig {
+// The extra condition besides the profile; see extra_conditioner.h.
+struct ExtraConfig {
   int64_t neighbours = 0;
   int64_t neighbour_dim = 0;
   int64_t vector_dim = 0;
@@ -208,7 +208,7 @@ struct ModelOptions {
   ConditionerConfig conditioner;
   AutoencoderConfig autoencoder;
   UNetConfig unet;
-  SecondConfig second = {};
+  ExtraConfig second = {};
   std::string denoiser = "unet";
 
   template <typename Visitor>

@@ -8,7 +8,7 @@ namespace genvinci {
 
 using LayerFunction = std::function<torch::Tensor(const torch::autograd::variable_list& inputs)>;
 
-// Base of models that run layer after layer and can be told to keep only what goes in and out of each: gradient
+// Base of models that run layer after layer and can be set to keep only what goes in and out of each: gradient
 // checkpointing (Chen et al. 2016). The backward pass runs a layer again, with the same drop-out and under the same
 // autocast, so the numbers do not change.
 class CheckpointedLayers {

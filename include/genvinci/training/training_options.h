@@ -95,7 +95,7 @@ struct PretrainOptions {
   RankOptions ranks;
   std::string vocabulary;
   double mask_probability = 0.15;
-  std::optional<double> dropout;
+  std::optional<double> dropout;  // resolving puts it into the transformer's options, which training reads
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -216,7 +216,7 @@ struct FinetuneOptions {
   int64_t eval_images = 128;
   std::vector<double> guidance_candidates = {1, 1.5, 2, 3, 4};
   std::vector<int64_t> steps_candidates;
-  std::optional<double> dropout;
+  std::optional<double> dropout;  // resolving puts it into the transformer's options, which training reads
 
   template <typename Visitor>
   void Fields(Visitor& v) {

@@ -15,9 +15,13 @@ int64_t PlannedItems(const TrainingOptions& options, int64_t train_items, int64_
   return options.max_steps == 0 ? by_epochs : std::min(by_epochs, by_steps);
 }
 
-int64_t PlannedSteps(const TrainingOptions& options, int64_t by_epochs) {
+void RequireLength(const TrainingOptions& options) {
   if (options.epochs == 0 && options.max_steps == 0)
     throw ConfigError("TRAIN_LENGTH", "training: neither epochs nor max_steps is set: give one");
+}
+
+int64_t PlannedSteps(const TrainingOptions& options, int64_t by_epochs) {
+  RequireLength(options);
   if (options.epochs == 0) return options.max_steps;
   return options.max_steps == 0 ? by_epochs : std::min(by_epochs, options.max_steps);
 }

@@ -24,7 +24,7 @@ Condition ConditionFeed::ReadDropped(const std::vector<int64_t>& items, double g
     profiles = profiles_->EncodeDropped(items, gene_dropout, draws);
   else
     profiles.vector_BV = table_->Vectors(rows);
-  return pipeline_->Read(profiles, table_->Second(rows));
+  return pipeline_->Read(profiles, table_->Extra(rows));
 }
 
 }  // namespace genvinci

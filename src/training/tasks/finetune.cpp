@@ -26,7 +26,7 @@ constexpr int64_t kFinetuneGridRows = 8;
 constexpr int64_t kFinetuneValLimit = 512;
 constexpr int64_t kFinetuneEvalBatch = 16;
 
-// Each profile, with all that is told beside it, goes to the next observation.
+// Each profile, with all that is read beside it, goes to the next observation.
 Condition Rolled(const Condition& condition) {
   return condition.Rows(torch::arange(condition.time_BT.size(0), condition.time_BT.device()).roll(1));
 }
@@ -148,7 +148,7 @@ class FinetuneTask : public TrainingTask {
     const auto draw = [&](double share) { return ToDevice(draws.Uniform() < share, device_); };
     if (options_.condition_dropout > 0) condition = pipeline_->Drop(condition, draw(options_.condition_dropout));
     if (condition.second.tokens_BLD.defined() && options_.second_dropout > 0)
-      condition = pipeline_->DropSecond(condition, draw(options_.second_dropout));
+      condition = pipeline_->DropExtra(condition, draw(options_.second_dropout));
     return condition;
   }
 

@@ -80,7 +80,6 @@ FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& d
   start.embeddings_NE = SemanticTarget(options, dataset, data.train, ranks, config.models.conditioner);
   config.models.autoencoder = autoencoder.autoencoder->config();
   config.models.transformer.vocabulary_size = start.vocabulary.size();
-  if (options.dropout) config.models.transformer.dropout = *options.dropout;
   at::manual_seed(StreamKey(options.common.seed, "init"));
   start.pipeline = Pipeline(config);
   RequireSampling(options, *start.pipeline);

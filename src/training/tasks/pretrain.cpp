@@ -21,7 +21,6 @@ namespace {
 GeneTransformerConfig ConfigFor(const PretrainOptions& options, const Vocabulary& vocabulary) {
   GeneTransformerConfig config = options.transformer;
   config.vocabulary_size = vocabulary.size();
-  if (options.dropout) config.dropout = *options.dropout;
   return config;
 }
 

@@ -31,7 +31,10 @@ RunIdentity IdentityOf(const std::string& command, const std::string& kind, cons
 // How many items all steps together read; with max_minutes, at most.
 int64_t PlannedItems(const TrainingOptions& options, int64_t train_items, int64_t ranks);
 
-// max_steps, or those of all epochs where they are fewer. ConfigError TRAIN_LENGTH where neither is set.
+// ConfigError TRAIN_LENGTH where neither epochs nor max_steps is set.
+void RequireLength(const TrainingOptions& options);
+
+// max_steps, or those of all epochs where they are fewer. RequireLength's error.
 int64_t PlannedSteps(const TrainingOptions& options, int64_t by_epochs);
 
 // Opens the run (a new one, or the one to resume), trains and returns the Trainer's result; or makes a dry run.

@@ -13,7 +13,7 @@
 namespace genvinci {
 
 // The conditions that a pipeline is trained or validated on: of some observations of a dataset, by their genes or
-// vectors, with their neighbours where the pipeline is told them.
+// vectors, with their neighbours where the pipeline reads these.
 class ConditionFeed {
  public:
   // tokens: of every observation of the dataset; empty where the pipeline reads no genes.

@@ -7,8 +7,8 @@
 
 namespace genvinci {
 
-// What is told of B observations beside their own profile; undefined where a model is not told it.
-struct SecondInputs {
+// What a model reads of B observations beside their own profile; undefined where it reads no such thing.
+struct ExtraInputs {
   torch::Tensor neighbours_BKE;  // embeddings of the k nearest observations
   torch::Tensor offsets_BK2;     // where they lie from here: x, y in units of the usual distance between neighbours
   torch::Tensor present_BK;      // bool; false: there is no such neighbour, its values are not read
@@ -17,28 +17,28 @@ struct SecondInputs {
   bool defined() const { return neighbours_BKE.defined() || vector_BV.defined(); }
 };
 
-// The second condition as tokens that stand behind the profile's in the UNet's context, one a neighbour and
+// The extra condition as tokens that stand behind the profile's in the UNet's context, one a neighbour and
 // kVectorTokens for the vector, and an addition to its time embedding. Neighbours are a set: their order changes the
 // order of the tokens alone.
-class SecondConditionerImpl : public torch::nn::Module {
+class ExtraConditionerImpl : public torch::nn::Module {
  public:
   static constexpr int64_t kVectorTokens = 4;
 
   // config has neighbours or a vector; context_dim and time_dim are the UNet's.
-  SecondConditionerImpl(const SecondConfig& config, int64_t context_dim, int64_t time_dim);
+  ExtraConditionerImpl(const ExtraConfig& config, int64_t context_dim, int64_t time_dim);
 
-  ConditionTokens forward(const SecondInputs& inputs);
+  ConditionTokens forward(const ExtraInputs& inputs);
   int64_t tokens() const;
 
  private:
-  ConditionTokens Neighbours(const SecondInputs& inputs);
+  ConditionTokens Neighbours(const ExtraInputs& inputs);
 
-  SecondConfig config_;
+  ExtraConfig config_;
   Standardise standardise_{nullptr};
   torch::nn::Linear in_{nullptr}, out_{nullptr}, time_{nullptr};
   torch::Tensor absent_;  // the token of a neighbour that is not there
   VectorTokens vector_{nullptr};
 };
-TORCH_MODULE(SecondConditioner);
+TORCH_MODULE(ExtraConditioner);
 
 }  // namespace genvinci

@@ -1,4 +1,4 @@
-#include "genvinci/models/second_conditioner.h"
+#include "genvinci/models/extra_conditioner.h"
 
 #include <vector>
 
@@ -23,9 +23,9 @@ torch::Tensor OffsetFeatures(const torch::Tensor& offsets_BK2) {
 
 }  // namespace
 
-SecondConditionerImpl::SecondConditionerImpl(const SecondConfig& config, int64_t context_dim, int64_t time_dim)
+ExtraConditionerImpl::ExtraConditionerImpl(const ExtraConfig& config, int64_t context_dim, int64_t time_dim)
     : config_(config) {
-  GENVINCI_CHECK(config.Any(), "a second condition of nothing");
+  GENVINCI_CHECK(config.Any(), "an extra condition of nothing");
   if (config.neighbours > 0) {
     const int64_t hidden = 2 * context_dim;
     standardise_ = register_module("standardise", Standardise(config.neighbour_dim));
@@ -39,9 +39,9 @@ SecondConditionerImpl::SecondConditionerImpl(const SecondConfig& config, int64_t
   }
 }
 
-int64_t SecondConditionerImpl::tokens() const { return config_.neighbours + (vector_ ? kVectorTokens : 0); }
+int64_t ExtraConditionerImpl::tokens() const { return config_.neighbours + (vector_ ? kVectorTokens : 0); }
 
-ConditionTokens SecondConditionerImpl::forward(const SecondInputs& inputs) {
+ConditionTokens ExtraConditionerImpl::forward(const ExtraInputs& inputs) {
   if (!vector_) return Neighbours(inputs);
   const ConditionTokens vector = vector_(inputs.vector_BV);
   if (config_.neighbours == 0) return vector;
@@ -49,11 +49,11 @@ ConditionTokens SecondConditionerImpl::forward(const SecondInputs& inputs) {
   return {torch::cat({neighbours.tokens_BLD, vector.tokens_BLD}, 1), neighbours.time_BT + vector.time_BT};
 }
 
-ConditionTokens SecondConditionerImpl::Neighbours(const SecondInputs& inputs) {
+ConditionTokens ExtraConditionerImpl::Neighbours(const ExtraInputs& inputs) {
   GENVINCI_CHECK(inputs.neighbours_BKE.size(1) == config_.neighbours, "{} neighbours, the model has {}",
                  inputs.neighbours_BKE.size(1), config_.neighbours);
-  const torch::Tensor told = standardise_(inputs.neighbours_BKE.flatten(0, 1)).view_as(inputs.neighbours_BKE);
-  const torch::Tensor features = torch::cat({told, OffsetFeatures(inputs.offsets_BK2)}, -1);
+  const torch::Tensor neighbours = standardise_(inputs.neighbours_BKE.flatten(0, 1)).view_as(inputs.neighbours_BKE);
+  const torch::Tensor features = torch::cat({neighbours, OffsetFeatures(inputs.offsets_BK2)}, -1);
   const torch::Tensor there_BK1 = inputs.present_BK.unsqueeze(-1);
   const torch::Tensor tokens_BKD = torch::where(there_BK1, out_(torch::silu(in_(features))), absent_);
   return {tokens_BKD, time_(tokens_BKD.mean(1))};

@@ -1,22 +1,22 @@
-#include "genvinci/models/second_conditioner.h"
+#include "genvinci/models/extra_conditioner.h"
 
 #include "testing.h"
 
 namespace genvinci {
-namespace second_conditioner_test {
+namespace extra_conditioner_test {
 
 constexpr int64_t kWidth = 8, kTime = 12, kEmbedding = 5;
 
-SecondConditioner Make(int64_t neighbours, int64_t vector_dim) {
+ExtraConditioner Make(int64_t neighbours, int64_t vector_dim) {
   torch::manual_seed(3);
-  SecondConditioner model(SecondConfig{neighbours, kEmbedding, vector_dim}, kWidth, kTime);
+  ExtraConditioner model(ExtraConfig{neighbours, kEmbedding, vector_dim}, kWidth, kTime);
   Randomise(*model);
   return model;
 }
 
-SecondInputs Inputs(int64_t neighbours, int64_t vector_dim) {
+ExtraInputs Inputs(int64_t neighbours, int64_t vector_dim) {
   torch::manual_seed(4);
-  SecondInputs inputs;
+  ExtraInputs inputs;
   inputs.neighbours_BKE = torch::randn({3, neighbours, kEmbedding});
   inputs.offsets_BK2 = torch::randn({3, neighbours, 2});
   inputs.present_BK = torch::ones({3, neighbours}, torch::kBool);
@@ -24,10 +24,10 @@ SecondInputs Inputs(int64_t neighbours, int64_t vector_dim) {
   return inputs;
 }
 
-TEST(SecondConditioner, GivesATokenANeighbourAndSomeOfTheVector) {
-  SecondConditioner model = Make(2, 7);
+TEST(ExtraConditioner, GivesATokenANeighbourAndSomeOfTheVector) {
+  ExtraConditioner model = Make(2, 7);
   const ConditionTokens told = model->forward(Inputs(2, 7));
-  EXPECT_EQ(model->tokens(), 2 + SecondConditionerImpl::kVectorTokens);
+  EXPECT_EQ(model->tokens(), 2 + ExtraConditionerImpl::kVectorTokens);
   EXPECT_EQ(told.tokens_BLD.sizes().vec(), (std::vector<int64_t>{3, model->tokens(), kWidth}));
   EXPECT_EQ(told.time_BT.sizes().vec(), (std::vector<int64_t>{3, kTime}));
   (told.tokens_BLD.square().sum() + told.time_BT.square().sum()).backward();
@@ -35,13 +35,13 @@ TEST(SecondConditioner, GivesATokenANeighbourAndSomeOfTheVector) {
   ExpectGradients(*model, {"absent"});
 }
 
-TEST(SecondConditioner, NeighboursAreASet) {
+TEST(ExtraConditioner, NeighboursAreASet) {
   const torch::NoGradGuard no_grad;
-  SecondConditioner model = Make(4, 0);
+  ExtraConditioner model = Make(4, 0);
   model->eval();
-  const SecondInputs inputs = Inputs(4, 0);
+  const ExtraInputs inputs = Inputs(4, 0);
   const torch::Tensor order = torch::tensor({2, 0, 3, 1});
-  SecondInputs turned = inputs;
+  ExtraInputs turned = inputs;
   turned.neighbours_BKE = inputs.neighbours_BKE.index_select(1, order);
   turned.offsets_BK2 = inputs.offsets_BK2.index_select(1, order);
   const ConditionTokens told = model->forward(inputs), other = model->forward(turned);
@@ -49,11 +49,11 @@ TEST(SecondConditioner, NeighboursAreASet) {
   EXPECT_TRUE(other.time_BT.allclose(told.time_BT, 1e-5, 1e-6));
 }
 
-TEST(SecondConditioner, WhatIsAbsentIsNotRead) {
+TEST(ExtraConditioner, WhatIsAbsentIsNotRead) {
   const torch::NoGradGuard no_grad;
-  SecondConditioner model = Make(3, 0);
+  ExtraConditioner model = Make(3, 0);
   model->eval();
-  SecondInputs inputs = Inputs(3, 0);
+  ExtraInputs inputs = Inputs(3, 0);
   inputs.present_BK.select(1, 2).fill_(false);
   const ConditionTokens told = model->forward(inputs);
   inputs.neighbours_BKE.select(1, 2).fill_(9);
@@ -66,5 +66,5 @@ TEST(SecondConditioner, WhatIsAbsentIsNotRead) {
   EXPECT_FALSE(moved.select(1, 1).allclose(told.tokens_BLD.select(1, 1), 1e-3, 1e-3));
 }
 
-}  // namespace second_conditioner_test
+}  // namespace extra_conditioner_test
 }  // namespace genvinci
