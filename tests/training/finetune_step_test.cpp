@@ -4,7 +4,7 @@
 #include "genvinci/io/safetensors.h"
 #include "genvinci/tensor/convert.h"
 #include "genvinci/training/engine/adamw.h"
-#include "genvinci/training/feeds/gene_start.h"
+#include "genvinci/training/feeds/gene_tokens.h"
 #include "genvinci/training/tasks/finetune_loss.h"
 
 namespace genvinci {

@@ -3,10 +3,11 @@
 #include "genvinci/core/error.h"
 #include "genvinci/models/unet.h"
 #include "genvinci/tensor/random.h"
-#include "genvinci/training/feeds/gene_start.h"
+#include "genvinci/training/feeds/gene_tokens.h"
 #include "genvinci/training/feeds/semantic_target.h"
 #include "genvinci/weights/load.h"
 #include "genvinci/weights/load_runs.h"
+#include "genvinci/weights/open_pipeline.h"
 
 namespace genvinci {
 namespace {
@@ -24,15 +25,6 @@ void RequireGeneDropout(const FinetuneOptions& options) {
                       "gene_dropout: {} has no effect on the genvinci conditioner behind a frozen transformer: set "
                       "gene_dropout 0 or freeze_transformer false",
                       options.gene_dropout);
-}
-
-// A run's, or Stable Diffusion's with its own scale of latents.
-LoadedAutoencoder OpenStartAutoencoder(const std::string& dataset, const std::string& path) {
-  if (!WeightSource::IsForeign(path)) return LoadAutoencoderRun(ResolveRun(dataset, "autoencoder", path), torch::kCPU);
-  Autoencoder autoencoder = OpenAutoencoder(WeightSource::Open(path, "vae"));
-  const int64_t latents = autoencoder->config().latent_channels;
-  return {autoencoder, torch::zeros({latents}), torch::full({latents}, kStableDiffusionLatentScale), Json::object(),
-          path};
 }
 
 void RequireVectorAlone(const FinetuneOptions& options) {
@@ -67,8 +59,8 @@ FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& d
   const std::string name = FolderName(dataset.path());
   if (options.autoencoder_path.empty())
     throw ConfigError("FINETUNE_AUTOENCODER", "autoencoder_path: is needed: train one with genvinci autoencoder");
-  const LoadedAutoencoder autoencoder = OpenStartAutoencoder(name, options.autoencoder_path);
-  const GeneStart genes = GeneStart::Open(name, options.pretrain_mlm_path, options.vocabulary);
+  const LoadedAutoencoder autoencoder = OpenTrainedAutoencoder(name, options.autoencoder_path);
+  const PretrainedGenes genes = PretrainedGenes::Open(name, options.pretrain_mlm_path, options.vocabulary);
   FinetuneStart start{Pipeline{nullptr}, genes.vocabulary};
   const ConditionSources sources{options.vector, options.second_vector, options.neighbours};
   start.table = std::make_shared<ConditionTable>(dataset, sources);

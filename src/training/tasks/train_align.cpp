@@ -10,10 +10,11 @@
 #include "genvinci/tensor/random.h"
 #include "genvinci/training/engine/dry_run.h"
 #include "genvinci/training/engine/run_task.h"
-#include "genvinci/training/feeds/gene_start.h"
+#include "genvinci/training/feeds/gene_tokens.h"
 #include "genvinci/training/feeds/image_data.h"
 #include "genvinci/training/feeds/profile_store.h"
 #include "genvinci/training/tasks/tasks.h"
+#include "genvinci/weights/open_pipeline.h"
 
 namespace genvinci {
 namespace {
@@ -32,7 +33,8 @@ struct Start {
 };
 
 Start MakeStart(const AlignOptions& options, const Dataset& dataset, int64_t img_size, const torch::Device& device) {
-  const GeneStart genes = GeneStart::Open(FolderName(dataset.path()), options.pretrain_mlm_path, options.vocabulary);
+  const PretrainedGenes genes =
+      PretrainedGenes::Open(FolderName(dataset.path()), options.pretrain_mlm_path, options.vocabulary);
   AlignerConfig config = options.aligner;
   config.transformer.vocabulary_size = genes.vocabulary.size();
   config.patch_encoder.channels = static_cast<int64_t>(dataset.info().channels.size());
