@@ -4,6 +4,7 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <mutex>
 
@@ -78,7 +79,8 @@ class ProcessLog {
     if (failure_.empty()) return;
     // Work of hours does not end for its log.
     logger_.sinks() = {terminal_};
-    logger_.warn("the log ends here: {}", failure_);
+    // Whatever is logged, this is said.
+    logger_.log(std::max(logger_.level(), spdlog::level::warn), "the log ends here: {}", failure_);
     failure_.clear();
   }
 
@@ -90,7 +92,7 @@ class ProcessLog {
     const std::lock_guard lock(mutex_);
     terminal_->set_level(quiet ? spdlog::level::warn : spdlog::level::trace);
   }
-  bool is_quiet() const { return terminal_->level() == spdlog::level::warn; }
+  bool is_quiet() const { return terminal_->level() == spdlog::level::warn || logger_.level() >= spdlog::level::warn; }
   void SetRank(int rank) {
     const std::lock_guard lock(mutex_);
     rank_ = fmt::format(" rank {}", rank);
@@ -122,8 +124,8 @@ ProcessLog& TheLog() {
 }  // namespace
 
 void LogAt(LogLevel level, const std::string& line) {
-  static constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::trace, spdlog::level::debug,
-                                                          spdlog::level::info, spdlog::level::warn, spdlog::level::err};
+  static constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info,
+                                                          spdlog::level::warn, spdlog::level::err};
   TheLog().Write(kLevels[static_cast<size_t>(level)], line);
 }
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "core/temp_folder.h"
 
@@ -60,6 +61,25 @@ TEST(Log, LevelDecidesWhatIsSaid) {
   SetLogFile({});
   EXPECT_EQ(GetCapturedStderr(), "debug: small\nerror: bad\n");
   EXPECT_EQ(WithoutTimes(Slurp(folder / "log.txt")), "debug: small\nerror: bad\n");
+}
+
+TEST(Log, ALevelAboveInfoShowsNoBarsEither) {
+  for (const auto& [level, quiet] : {std::pair{"debug", false}, {"warn", true}, {"error", true}, {"info", false}}) {
+    SetLogLevel(level);
+    EXPECT_EQ(IsQuiet(), quiet) << level;
+  }
+}
+
+TEST(LogDeathTest, LinesOfARanksFileNameIt) {
+  const TempFolder folder;
+  const auto say = [&] {
+    SetLogRank(3);
+    SetLogFile(folder / "log.txt");
+    Log("here");
+    _exit(0);
+  };
+  EXPECT_EXIT(say(), ::testing::ExitedWithCode(0), "here");
+  EXPECT_THAT(Slurp(folder / "log.txt"), ::testing::MatchesRegex("20..-..-.. ..:..:..\\.[0-9]+ info rank 3: here\n"));
 }
 
 TEST(Log, BracesInALineAreText) {

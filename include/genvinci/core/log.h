@@ -9,7 +9,7 @@ namespace genvinci {
 
 // Logs go to stderr, as plain lines, and to a run's log.txt once SetLogFile was called, with time, level and rank.
 // Results never go through here. The log itself is spdlog's; this header keeps it out of everybody's sight.
-enum class LogLevel { kTrace, kDebug, kInfo, kWarn, kError };
+enum class LogLevel { kDebug, kInfo, kWarn, kError };
 
 void LogAt(LogLevel level, const std::string& line);
 void LogLine(const std::string& line);   // level info
@@ -33,7 +33,7 @@ void Warn(fmt::format_string<Args...> format, Args&&... args) {
 // What is less than `level` goes nowhere: "trace", "debug", "info" (the default), "warn" or "error".
 void SetLogLevel(const std::string& level);
 void SetQuiet(bool quiet);
-bool IsQuiet();
+bool IsQuiet();  // or a level above info
 // Nothing goes to stderr, not even warnings; the line that a process ends with is printed nevertheless.
 void SetSilent(bool silent);
 // Log files then name the rank.

@@ -100,6 +100,7 @@ class FinetuneTask : public TrainingTask {
     const auto count = static_cast<int64_t>(val_.size());
     for (int64_t start = kFinetuneEvalBatch * ranks_.rank(); start < count;
          start += kFinetuneEvalBatch * ranks_.world()) {
+      ThrowIfStoppedAlone(ranks_);
       const std::vector<int64_t> items(val_order_.begin() + start,
                                        val_order_.begin() + std::min(count, start + kFinetuneEvalBatch));
       const torch::Tensor shares_B =

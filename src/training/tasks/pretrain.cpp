@@ -104,6 +104,8 @@ class PretrainTask : public TrainingTask {
     baseline_.Reset();
     const Batches batches = BatchesInOrderOfLength(profiles);
     for (size_t b = static_cast<size_t>(ranks_.rank()); b < batches.size(); b += static_cast<size_t>(ranks_.world())) {
+      // Of a run that is finished the test part is scored to the end: nobody would come back to it.
+      if (part == "val") ThrowIfStoppedAlone(ranks_);
       const MaskedBatch batch = Mask(profiles, batches[b], {options_.common.seed, 0, part + " mask"});
       const torch::Tensor logits_NV = Logits(batch);
       const torch::Tensor labels_N = ToDevice(batch.labels_N, device_);

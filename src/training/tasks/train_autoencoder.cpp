@@ -115,6 +115,7 @@ class AutoencoderTask : public TrainingTask {
     const auto count = static_cast<int64_t>(data_.val.size());
     for (int64_t start = kAutoencoderEvalBatch * ranks_.rank(); start < count;
          start += kAutoencoderEvalBatch * ranks_.world()) {
+      ThrowIfStoppedAlone(ranks_);
       const torch::Tensor real_BCHW =
           data_.val_patches.Batch(torch::arange(start, std::min(count, start + kAutoencoderEvalBatch)));
       const torch::Tensor real = ToByteScale(real_BCHW), made = ToByteScale(Reconstruct(real_BCHW));

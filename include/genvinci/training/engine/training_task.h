@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "genvinci/core/json.h"
+#include "genvinci/core/signals.h"
+#include "genvinci/distributed/rank_group.h"
 #include "genvinci/genes/vocabulary.h"
 #include "genvinci/tensor/convert.h"
 #include "genvinci/tensor/item_draws.h"
@@ -25,6 +27,12 @@ struct Evaluation {
   std::string selection;  // the metric that chooses the best checkpoint
   bool higher_is_better = false;
 };
+
+// Between the batches of an evaluation, which may take long: throws Interrupted when a signal came, so that the Trainer
+// saves. Ranks go on, since the others wait for what this one scores.
+inline void ThrowIfStoppedAlone(const RankGroup& ranks) {
+  if (ranks.world() == 1) ThrowIfStopped("stopped while scoring: what was trained is saved");
+}
 
 // What the Trainer trains.
 class TrainingTask {
