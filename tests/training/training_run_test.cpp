@@ -13,9 +13,9 @@ using ::testing::ElementsAre;
 TEST(TrainingRun, OptionsThatMayDifferWhenResumed) {
   EXPECT_THAT(FieldsThatDecideNoNumber<FinetuneOptions>(),
               ElementsAre("common.device", "common.json", "common.log_level", "common.output", "common.quiet",
-                          "common.threads", "dataset", "ranks", "training.allow_inexact_resume", "training.ema_device",
-                          "training.keep_last", "training.log_steps", "training.max_minutes", "training.resume",
-                          "training.save_steps", "training.zero"));
+                          "common.threads", "dataset", "ranks", "training.allow_inexact_resume", "training.dry_run",
+                          "training.ema_device", "training.keep_last", "training.log_steps", "training.max_minutes",
+                          "training.resume", "training.save_steps", "training.zero"));
 }
 
 }  // namespace training_run_test
