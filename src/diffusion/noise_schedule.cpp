@@ -55,7 +55,7 @@ NoiseSchedule::NoiseSchedule(const DiffusionConfig& config) : steps_(config.step
   if (config.objective == "eps") {
     throw ConfigError(
         "DIFFUSION_ZERO_SNR",
-        "diffusion.rescale_betas_zero_snr: the noisiest images are noise alone, of which eps says nothing: "
+        "diffusion.rescale_betas_zero_snr: the noisiest images are noise alone, where predicting eps teaches nothing: "
         "choose --set diffusion.objective=v");
   }
   alphas_cumprod_ = WithoutTerminalSignal(alphas_cumprod_);

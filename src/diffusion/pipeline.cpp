@@ -29,7 +29,7 @@ PipelineConfig Checked(const PipelineConfig& config) {
 void RequireTrained(const std::string& asked, const char* dropout, double trained) {
   if (trained > 0) return;
   throw ConfigError("GUIDANCE_UNTRAINED",
-                    "{}: the model was trained with {} 0 and knows no null condition: use guidance 1, or train with {}",
+                    "{}: the model was trained with {} 0 and has no null condition: use guidance 1, or train with {}",
                     asked, dropout, dropout);
 }
 

@@ -65,7 +65,7 @@ void RequireDivisor(int64_t steps, int64_t noise_steps) {
   const bool has_more = more <= noise_steps / 2 && count(more) == more;
   throw ConfigError(
       "SAMPLER_STEPS",
-      "sampling.steps: with {} steps plms, as the reference has it, would take {}: choose {}{}, or another "
+      "sampling.steps: asked for {} steps, plms as in the reference would take {}: choose {}{}, or another "
       "sampler",
       steps, steps <= noise_steps ? count(steps) : noise_steps, fewer, has_more ? fmt::format(" or {}", more) : "");
 }

@@ -69,7 +69,7 @@ void H5adFile::Impl::ReadNames() {
   for (const std::string& name : obs.index) {
     if (!seen.insert(name).second) {
       throw DataError("H5_DUPLICATE",
-                      "{}: obs: the name \"{}\" stands twice: call obs_names_make_unique() and write it "
+                      "{}: obs: the name \"{}\" is there twice: call obs_names_make_unique() and write it "
                       "again",
                       file.path().string(), name);
     }

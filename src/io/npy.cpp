@@ -69,7 +69,7 @@ Header ParseHeader(const std::string& text, const fs::path& path) {
   static const std::regex kShape("'shape': *\\(([0-9, ]*)\\)"), kTwo(" *([1-9][0-9]{0,11}), *([1-9][0-9]{0,11}),? *");
   std::smatch descr, order, shape, sides;
   if (!std::regex_search(text, order, kOrder) || !std::regex_search(text, shape, kShape))
-    throw DataError("NPY_FORMAT", "{}: its header is none of numpy's", path.string());
+    throw DataError("NPY_FORMAT", "{}: its header is not numpy's", path.string());
   if (!std::regex_search(text, descr, kDescr))
     throw DataError("NPY_TYPE", "{}: holds records, not numbers", path.string());
   const std::string axes = shape[1];

@@ -61,7 +61,7 @@ LoadedAutoencoder LoadAutoencoderRun(const fs::path& path, const torch::Device& 
   const torch::Tensor mean_C = ToTensor(tensors->View("latent_mean"));
   const torch::Tensor scale_C = ToTensor(tensors->View("latent_scale"));
   if (mean_C.numel() != config.latent_channels || scale_C.numel() != config.latent_channels)
-    throw DataError("CKPT_TENSORS", "{}: latent_mean and latent_scale have not {} values",
+    throw DataError("CKPT_TENSORS", "{}: latent_mean and latent_scale do not have {} values",
                     (checkpoint.path() / "model.safetensors").string(), config.latent_channels);
   return {autoencoder, mean_C.to(device), scale_C.to(device), state, checkpoint.path()};
 }

@@ -241,7 +241,7 @@ TEST_F(H5adSecurity, ObsNameTwice) {
   H5adWriter writer(path_, {{"a", "b", "a"}, {}}, {{"g0"}, {}});
   for (int i = 0; i < 3; ++i) writer.AppendDense(std::vector<float>{1});
   writer.Finish();
-  ExpectRefused("H5_DUPLICATE", "\"a\" stands twice");
+  ExpectRefused("H5_DUPLICATE", "\"a\" is there twice");
 }
 
 TEST_F(H5adSecurity, CodeOutsideOfTheCategories) {

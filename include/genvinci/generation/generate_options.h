@@ -59,7 +59,7 @@ struct GenerateOptions {
     v.Group("Output");
     v("save_latents", save_latents, "also write latents.safetensors");
     v.Group("Sampling");
-    v("unconditional", unconditional, "draw under the null condition, as a control that knows no genes");
+    v("unconditional", unconditional, "draw under the null condition, as a control without the genes");
     v("strength", strength,
       "start from each observation's own image with this share of the noise (1: from noise alone)", Range{0, 1});
     v.Group("Output");

@@ -96,9 +96,10 @@ struct AutoencoderConfig {
     v("channel_mult", channel_mult, "width of each level in units of base_channels; each level but the last halves");
     v("res_blocks", res_blocks, "residual blocks a level (the decoder has one more)", Range{1, 16});
     v("latent_channels", latent_channels, "channels of the latent", Range{1, 256});
-    v("space_to_depth", space_to_depth, "pixels folded into channels first, a side (1: none, as SD)", Range{1, 16});
+    v("space_to_depth", space_to_depth,
+      "side of the blocks of pixels that are folded into channels first (1: none, as SD)", Range{1, 16});
     v("mid_attention", mid_attention, "attention in the middle, as SD");
-    v("norm_groups", norm_groups, "groups of each normalisation, 0: at most 32 of at least two channels",
+    v("norm_groups", norm_groups, "groups of each normalisation (0: at most 32, with two channels or more in each)",
       Range{0, 4096});
   }
 };
@@ -131,13 +132,14 @@ struct UNetConfig {
     v("attention_downsamples", attention_downsamples, "downsampling factors at which there is attention");
     v("heads", heads, "attention heads", Range{1, 256});
     v("context_dim", context_dim, "width of the context", Range{1, 16384});
-    v("space_to_depth", space_to_depth, "latent pixels folded into channels first, a side (1: none, as SD)",
-      Range{1, 16});
+    v("space_to_depth", space_to_depth,
+      "side of the blocks of latent pixels that are folded into channels first (1: none, as SD)", Range{1, 16});
     v("mid_attention", mid_attention,
-      "attention in the middle, as SD; with none at all the profile acts through the time path alone");
+      "attention in the middle, as SD; without any attention the profile acts through the time embedding alone");
     v("time_scale_shift", time_scale_shift,
-      "the time path scales and shifts normalised features (diffusers' scale_shift), not added to them as in SD");
-    v("norm_groups", norm_groups, "groups of each normalisation, 0: at most 32 of at least two channels",
+      "the time embedding scales and shifts normalised features (diffusers' scale_shift) instead of being added to "
+      "them, as in SD");
+    v("norm_groups", norm_groups, "groups of each normalisation (0: at most 32, with two channels or more in each)",
       Range{0, 4096});
     v("dropout", dropout, "drop-out in residual blocks", Range{0, 0.99});
   }

@@ -73,11 +73,11 @@ struct PrepareOptions {
       "what is held out as a whole: patient, section, block, prefix (of obs_names) or obs:COLUMN (default: section; "
       "for virtual tissue: patient)");
     v("test_values", test_values,
-      "values of the split column (or prefixes) that make the test part; with block: none "
-      "takes a fifth");
+      "values of the split column (or prefixes) that make the test part; with block and none given, a fifth of the "
+      "blocks");
     v("val_values", val_values, "values that make the validation part");
-    v("val_fraction", val_fraction, "or: share of the training part that validates, in whole blocks of tissue",
-      Range{0, 0.9});
+    v("val_fraction", val_fraction,
+      "instead of --val_values: share of the training part that validates, in whole blocks of tissue", Range{0, 0.9});
     v("block_size", block_size,
       "side of a block in px of the section image (0: eight patches); without images in array positions (0: eight)",
       Range{0, 1e9});

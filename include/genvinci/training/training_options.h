@@ -184,7 +184,9 @@ struct AlignOptions {
     v("colour_jitter", colour_jitter, "random change of each training image's gain and offset in each channel",
       Range{0, 1});
     v("view_weight", view_weight,
-      "weight of a second contrast, between two views of one image, which keeps what genes do not say", Range{0, 100});
+      "weight of a contrastive loss between two augmented views of each image, which keeps image features that the "
+      "genes do not predict",
+      Range{0, 100});
     v("freeze_transformer", freeze_transformer, "keep the gene transformer as pretrained");
   }
 };

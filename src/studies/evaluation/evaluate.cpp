@@ -185,7 +185,7 @@ class Evaluation {
     if (!cnn || !mean || *cnn < *mean) return;
     throw DataError("BASELINE_CNN",
                     "{}: the CNN baseline's squared error is {:.5f}, the mean image's {:.5f}: the genes of this "
-                    "dataset do not tell its images' pixels; use --baselines mean,nearest",
+                    "dataset do not predict its pixels; leave the CNN out with --baselines mean,nearest",
                     dataset_.path().string(), *cnn, *mean);
   }
 
