@@ -6,6 +6,7 @@
 #include <nanoflann.hpp>
 
 #include "genvinci/core/error.h"
+#include "genvinci/core/median.h"
 
 namespace genvinci {
 namespace {
@@ -25,12 +26,6 @@ struct Places {
 };
 
 using Tree = nanoflann::KDTreeSingleIndexAdaptor<nanoflann::L2_Simple_Adaptor<double, Places>, Places, 2, size_t>;
-
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 void FillSection(const std::vector<double>& x, const std::vector<double>& y, const std::vector<size_t>& rows,
                  Neighbours& found) {

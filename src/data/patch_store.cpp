@@ -53,8 +53,8 @@ void ForEachChunk(const Dataset& dataset, const std::vector<int64_t>& observatio
   }
 }
 
-// All patches of the dataset into the file. False where it cannot be written.
-bool Pack(const Dataset& dataset, int64_t img_size, const TensorCache& cache) {
+// All patches of the dataset in the file. Null where it cannot be written.
+std::shared_ptr<SafetensorsFile> Pack(const Dataset& dataset, int64_t img_size, const TensorCache& cache) {
   const auto channels = static_cast<int64_t>(dataset.info().channels.size());
   std::vector<int64_t> all(static_cast<size_t>(dataset.size()));
   std::iota(all.begin(), all.end(), 0);
@@ -92,46 +92,52 @@ PatchStore PatchStore::Open(const Dataset& dataset, const std::vector<int64_t>& 
   const TensorCache cache(dataset.path() / "cache" / fmt::format("patches-{}.safetensors", img_size),
                           fmt::format("{} {} {}", kPatchesFormat, store.dataset_, img_size), "decoded patches");
   std::shared_ptr<SafetensorsFile> file = cache.Open();
-  if (!file && dataset.keeps_caches() && Pack(dataset, img_size, cache)) file = cache.Open();
+  if (!file && dataset.keeps_caches()) file = Pack(dataset, img_size, cache);
   if (file) {
     store.stored_ = StoredRows(file, kPackedTensor);
-    store.rows_ = observations;
+    store.rows_P_ = torch::tensor(observations, torch::kInt64);
   } else {
     store.stored_ = StoredRows(HoldPatches(dataset, observations, img_size));
-    store.rows_.resize(observations.size());
-    std::iota(store.rows_.begin(), store.rows_.end(), 0);
+    store.rows_P_ = torch::arange(store.size());
   }
   return store;
 }
 
-torch::Tensor PatchStore::Bytes(const torch::Tensor& positions_B) const {
-  std::vector<int64_t> rows;
-  const torch::Tensor positions = positions_B.contiguous();
-  for (int64_t i = 0; i < positions.numel(); ++i)
-    rows.push_back(rows_.at(static_cast<size_t>(positions.data_ptr<int64_t>()[i])));
-  // Rows are whole copies; the view turned back is channels-last.
-  return stored_.Read(torch::tensor(rows, torch::kInt64)).permute({0, 3, 1, 2});
+std::vector<PatchStore> PatchStore::OpenParts(const Dataset& dataset, const std::vector<std::vector<int64_t>>& parts,
+                                              int64_t img_size) {
+  std::vector<int64_t> all;
+  for (const std::vector<int64_t>& part : parts) all.insert(all.end(), part.begin(), part.end());
+  const PatchStore whole = Open(dataset, all, img_size);
+  std::vector<PatchStore> stores;
+  int64_t first = 0;
+  for (const std::vector<int64_t>& part : parts) {
+    std::vector<int64_t> positions(part.size());
+    std::iota(positions.begin(), positions.end(), first);
+    stores.push_back(whole.Select(positions));
+    first += static_cast<int64_t>(part.size());
+  }
+  return stores;
 }
 
-torch::Tensor PatchStore::Batch(const torch::Tensor& positions_B) const { return PatchFloats(Bytes(positions_B)); }
+torch::Tensor PatchStore::Bytes(const torch::Tensor& positions_B) const {
+  // Rows are whole copies; the view turned back is channels-last.
+  return stored_.Read(rows_P_.index_select(0, positions_B)).permute({0, 3, 1, 2});
+}
+
+torch::Tensor PatchStore::Batch(const torch::Tensor& positions_B) const {
+  return Bytes(positions_B).to(torch::kFloat32).mul_(2.0 / 255).sub_(1);
+}
 
 PatchStore PatchStore::Select(const std::vector<int64_t>& positions) const {
-  PatchStore chosen;
-  chosen.stored_ = stored_;
-  chosen.dataset_ = dataset_;
-  for (const int64_t i : positions) {
-    chosen.rows_.push_back(rows_.at(static_cast<size_t>(i)));
-    chosen.observations_.push_back(observations_.at(static_cast<size_t>(i)));
-  }
+  PatchStore chosen = *this;
+  chosen.rows_P_ = rows_P_.index_select(0, torch::tensor(positions, torch::kInt64));
+  chosen.observations_.clear();
+  for (const int64_t i : positions) chosen.observations_.push_back(observations_.at(static_cast<size_t>(i)));
   return chosen;
 }
 
 std::string PatchStore::Identity() const {
   return fmt::format("{} {} {}", dataset_, img_size(), Sha256(fmt::format("{}", fmt::join(observations_, " "))));
-}
-
-torch::Tensor PatchFloats(const torch::Tensor& bytes_BCHW) {
-  return bytes_BCHW.to(torch::kFloat32).mul_(2.0 / 255).sub_(1);
 }
 
 torch::Tensor Dihedral(const torch::Tensor& images_BCHW, int64_t d) {

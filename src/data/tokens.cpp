@@ -32,12 +32,8 @@ TensorView ViewOfVector(const std::vector<T>& values, DType dtype) {
   return {dtype, {static_cast<int64_t>(values.size())}, std::as_bytes(std::span(values))};
 }
 
-std::string_view Text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 std::string Digest(const TensorView& tokens, const TensorView& offsets, const std::string& coverage) {
-  return Sha256(Sha256(Text(tokens.bytes)) + Sha256(Text(offsets.bytes)) + coverage);
+  return Sha256(Sha256(tokens.bytes) + Sha256(offsets.bytes) + coverage);
 }
 
 void WriteCache(const fs::path& path, const std::string& key, const TokenLists& lists, const Coverage& coverage) {

@@ -14,16 +14,17 @@
 #include "safetensors_header.h"
 
 namespace genvinci {
-namespace {
-
-constexpr uint64_t kMaxHeader = 100'000'000;
-constexpr size_t kBlock = 1 << 18;
 
 uint64_t BytesOf(const TensorShape& tensor) {
   uint64_t size = SizeOf(tensor.dtype);
   for (const int64_t dimension : tensor.shape) size *= static_cast<uint64_t>(dimension);
   return size;
 }
+
+namespace {
+
+constexpr uint64_t kMaxHeader = 100'000'000;
+constexpr size_t kBlock = 1 << 18;
 
 // The JSON header in front of the tensors, padded so that they are aligned.
 std::string Header(const std::vector<TensorShape>& tensors, const std::map<std::string, std::string>& metadata) {
@@ -122,9 +123,14 @@ SafetensorsPieces::SafetensorsPieces(const fs::path& path, const std::vector<Ten
   }
   descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0) throw IoError("FILE_WRITE", "{}: cannot open: {}", path.string(), std::strerror(errno));
-  WriteHeader(metadata);
-  if (::ftruncate(descriptor_, static_cast<off_t>(data_start_ + size)) != 0)
-    throw IoError("FILE_WRITE", "{}: cannot write: {}", path.string(), std::strerror(errno));
+  try {
+    WriteHeader(metadata);
+    if (::ftruncate(descriptor_, static_cast<off_t>(data_start_ + size)) != 0)
+      throw IoError("FILE_WRITE", "{}: cannot write: {}", path.string(), std::strerror(errno));
+  } catch (...) {
+    ::close(descriptor_);
+    throw;
+  }
 }
 
 SafetensorsPieces::~SafetensorsPieces() {

@@ -5,11 +5,12 @@
 
 namespace genvinci {
 
-std::vector<std::string> SourceData::channels() const {
+const std::vector<std::string>& SourceData::channels() const {
+  static const std::vector<std::string> kNone;
   if (ready_patches) return ready_patches->channels;
   for (const Section& section : sections)
     if (!section.images.empty()) return section.images.front().channels;
-  return {};
+  return kNone;
 }
 
 Point SourceData::PixelCentre(int64_t observation) const {

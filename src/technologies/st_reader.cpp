@@ -7,6 +7,7 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
+#include "genvinci/core/median.h"
 #include "genvinci/core/text.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/io/table.h"
@@ -26,12 +27,6 @@ struct Spot {
   double pixel_x = kNaN, pixel_y = kNaN;
   std::string label;
 };
-
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 // Median distance in px of spots next to each other on the array; 0 when there are none.
 double Pitch(const std::vector<Spot>& spots) {

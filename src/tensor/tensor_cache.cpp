@@ -4,7 +4,7 @@
 #include <exception>
 #include <map>
 #include <span>
-#include <string_view>
+#include <system_error>
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
@@ -17,10 +17,6 @@ namespace {
 using Sums = std::map<std::string, std::string>;
 
 constexpr size_t kSummedBytes = 32 << 20;
-
-std::string_view Text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 std::string Combined(const Sums& sums) {
   std::string text;
@@ -35,7 +31,7 @@ std::string SumOf(const SafetensorsFile& file) {
     std::span<const std::byte> rest = file.View(name).bytes;
     while (!rest.empty()) {
       const auto part = rest.first(std::min(rest.size(), kSummedBytes));
-      sum.Add(Text(part));
+      sum.Add(part);
       file.ReleasePart(part);
       rest = rest.subspan(part.size());
     }
@@ -48,7 +44,7 @@ std::string SumOf(const NamedTensors& tensors) {
   Sums sums;
   for (const auto& [name, tensor] : tensors) {
     const torch::Tensor bytes = tensor.detach().to(torch::kCPU).contiguous();
-    sums[name] = Sha256(Text(ViewOf(bytes).bytes));
+    sums[name] = Sha256(ViewOf(bytes).bytes);
   }
   return Combined(sums);
 }
@@ -88,29 +84,25 @@ void TensorCache::Keep(const NamedTensors& tensors) const {
 
 bool TensorCache::HasRoomFor(const std::vector<TensorShape>& tensors) const {
   double bytes = 0;
-  for (const TensorShape& tensor : tensors) {
-    double size = static_cast<double>(SizeOf(tensor.dtype));
-    for (const int64_t dimension : tensor.shape) size *= static_cast<double>(dimension);
-    bytes += size;
-  }
+  for (const TensorShape& tensor : tensors) bytes += static_cast<double>(BytesOf(tensor));
+  const fs::path folder = path_.parent_path();
   try {
-    MakeFolder(path_.parent_path());
-    // The file system must not be filled to its brim.
-    const auto free = static_cast<double>(fs::space(path_.parent_path()).available);
-    if (bytes < 0.9 * free) return true;
-    Log("{} not kept: they need {}, {} are free in {}", what_, HumanBytes(bytes), HumanBytes(free),
-        path_.parent_path().string());
-  } catch (const Error& error) {
-    Log("{} not kept: {}", what_, error.what());
-  } catch (const fs::filesystem_error& error) {
-    Log("{} not kept: {}", what_, error.what());
+    MakeFolder(folder);
+  } catch (const Error& failure) {
+    Log("{} not kept: {}", what_, failure.what());
+    return false;
   }
+  // The file system must not be filled to its brim. Where it does not say, writing will.
+  std::error_code unknown;
+  const auto free = static_cast<double>(fs::space(folder, unknown).available);
+  if (unknown || bytes < 0.9 * free) return true;
+  Log("{} not kept: they need {}, {} are free in {}", what_, HumanBytes(bytes), HumanBytes(free), folder.string());
   return false;
 }
 
-bool TensorCache::KeepRows(const std::vector<TensorShape>& tensors,
-                           const std::function<void(const PutRows& put)>& make) const {
-  if (!HasRoomFor(tensors)) return false;
+std::shared_ptr<SafetensorsFile> TensorCache::KeepRows(const std::vector<TensorShape>& tensors,
+                                                       const std::function<void(const PutRows& put)>& make) const {
+  if (!HasRoomFor(tensors)) return nullptr;
   std::string failure;
   std::exception_ptr of_maker;
   try {
@@ -137,12 +129,13 @@ bool TensorCache::KeepRows(const std::vector<TensorShape>& tensors,
       if (!failure.empty()) throw IoError("FILE_WRITE", "{}", failure);
       pieces.SetMetadata({{"key", key_}, {"sha256", SumOf(SafetensorsFile(temporary))}});
     });
-    return true;
+    // Its bytes were summed just now.
+    return std::make_shared<SafetensorsFile>(path_);
   } catch (const IoError& error) {
     if (of_maker) std::rethrow_exception(of_maker);
     Log("{} not kept: {}", what_, error.what());
   }
-  return false;
+  return nullptr;
 }
 
 }  // namespace genvinci

@@ -369,6 +369,31 @@ TEST_F(E2eTraining, LatentsAreThoseOfTheTurnedPatches) {
   EXPECT_TRUE(latents.allclose(posterior.Sample(noise), 1e-4, 1e-5));
 }
 
+// 3 patches under 8 symmetries are 24 latents.
+TEST_F(E2eTraining, LatentsBeyondMemoryAreWrittenWhereTrainingNeedsThem) {
+  at::manual_seed(1);
+  Autoencoder autoencoder(ModelPreset("tiny").autoencoder);
+  const PatchStore patches = PatchStore::Open(Dataset::Open(Path("tiny")), {0, 1, 2}, 0);
+  RankGroup alone;
+  const auto sample = [](LatentStore& store) {
+    ItemDraws draws({9, 0}, {2, 0});
+    return store.Sample(torch::tensor({2, 0}), torch::tensor({5, 3}), draws);
+  };
+  LatentStore held(autoencoder, patches, alone, {}, 0);
+  LatentStore written(autoencoder, patches, alone, Path("latents"), 24, /*memory=*/0);
+  EXPECT_TRUE(written.is_cached());
+  EXPECT_TRUE(fs::exists(Path("latents")));
+  EXPECT_TRUE(sample(written).equal(sample(held)));
+  LatentStore reopened(autoencoder, patches, alone, Path("latents"), 0, /*memory=*/0);
+  EXPECT_TRUE(reopened.is_cached());
+  EXPECT_TRUE(sample(reopened).equal(sample(held)));
+  fs::remove(Path("latents"));
+  LatentStore each_step(autoencoder, patches, alone, Path("latents"), 23, /*memory=*/0);
+  EXPECT_FALSE(each_step.is_cached());
+  EXPECT_FALSE(fs::exists(Path("latents")));
+  EXPECT_TRUE(sample(each_step).allclose(sample(held), 1e-4, 1e-5));
+}
+
 ProfileTokens Profiles() { return ProfileTokens::Of({{5, 9, 77, 12}, {31, 8}, {44, 6, 3}}); }
 
 TEST_F(E2eTraining, AFrozenTransformerRunsOnce) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,6 +17,7 @@ class Sha256Sum {
  public:
   Sha256Sum();
   void Add(std::string_view bytes);
+  void Add(std::span<const std::byte> bytes) { Add({reinterpret_cast<const char*>(bytes.data()), bytes.size()}); }
   std::string Hex();  // once
 
  private:
@@ -22,6 +25,9 @@ class Sha256Sum {
 };
 
 std::string Sha256(std::string_view bytes);
+inline std::string Sha256(std::span<const std::byte> bytes) {
+  return Sha256({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
 std::string Sha256OfFile(const fs::path& path);  // MissingFileError, IoError
 
 }  // namespace genvinci

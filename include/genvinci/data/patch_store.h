@@ -19,8 +19,11 @@ class PatchStore {
   // img_size 0: as stored. DataError: DATASET_NO_IMAGES, PATCH_* naming the observation, MEMORY where they would have
   // to be held and do not fit.
   static PatchStore Open(const Dataset& dataset, const std::vector<int64_t>& observations, int64_t img_size);
+  // Of several parts, from a file that is opened and verified once.
+  static std::vector<PatchStore> OpenParts(const Dataset& dataset, const std::vector<std::vector<int64_t>>& parts,
+                                           int64_t img_size);
 
-  int64_t size() const { return static_cast<int64_t>(rows_.size()); }
+  int64_t size() const { return static_cast<int64_t>(observations_.size()); }
   int64_t img_size() const { return stored_.sizes()[1]; }
   int64_t channels() const { return stored_.sizes()[3]; }
   // Patches at positions_B (int64), channels-last: uint8, and floats in [-1, 1].
@@ -32,14 +35,11 @@ class PatchStore {
   std::string Identity() const;
 
  private:
-  StoredRows stored_;          // uint8 (N, H, W, C)
-  std::vector<int64_t> rows_;  // of each position
+  StoredRows stored_;     // uint8 (N, H, W, C)
+  torch::Tensor rows_P_;  // of each position, int64
   std::vector<int64_t> observations_;
   std::string dataset_;  // its fingerprint
 };
-
-// uint8 patches as floats in [-1, 1].
-torch::Tensor PatchFloats(const torch::Tensor& bytes_BCHW);
 
 // The d-th symmetry of the square, d in 0..7: mirrored left to right where d >= 4, then turned by (d mod 4) quarters
 // counter-clockwise. Images must be square where d is odd.

@@ -35,6 +35,7 @@ struct TensorShape {
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
 };
+uint64_t BytesOf(const TensorShape& tensor);
 
 // A safetensors file whose tensors come in pieces, in any order; `path` is written itself, so give a temporary name.
 // Bytes that are never written are 0.

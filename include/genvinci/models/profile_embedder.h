@@ -22,7 +22,7 @@ class ProfileEmbedder {
 
   const ProfileTokens& tokens() const { return tokens_; }
   GeneTransformer transformer() const { return transformer_; }
-  bool full_length() const { return full_length_; }
+  int64_t longest() const;  // tokens of the longest batch
   torch::Device device() const { return transformer_->parameters().front().device(); }
   // (B, L) int64 on the CPU.
   torch::Tensor Padded(const std::vector<int64_t>& profiles) const;

@@ -71,7 +71,7 @@ struct SourceData {
   Json provenance = Json::object();
 
   // Of the ready patches, or of the first image that there is; empty: no images.
-  std::vector<std::string> channels() const;
+  const std::vector<std::string>& channels() const;
   const Section& section_of(int64_t observation) const {
     return sections[observations[static_cast<size_t>(observation)].section];
   }

@@ -23,9 +23,10 @@ class TensorCache {
   // Where it cannot be written, the log says so and nothing else happens.
   void Keep(const NamedTensors& tensors) const;
   // The same of tensors that are made piece by piece and need not fit into memory: `make` hands over their rows, each
-  // once. False where they are not kept, which the log says. What `make` throws passes through.
+  // once. The file; null where they are not kept, which the log says. What `make` throws passes through.
   using PutRows = std::function<void(const std::string& name, int64_t first_row, const torch::Tensor& rows)>;
-  bool KeepRows(const std::vector<TensorShape>& tensors, const std::function<void(const PutRows& put)>& make) const;
+  std::shared_ptr<SafetensorsFile> KeepRows(const std::vector<TensorShape>& tensors,
+                                            const std::function<void(const PutRows& put)>& make) const;
 
   // Whether the folder can be written to and holds so much more; else the log says why.
   bool HasRoomFor(const std::vector<TensorShape>& tensors) const;

@@ -99,8 +99,8 @@ class CnnTraining {
 
   void Train() {
     SplitParts();
-    const PatchStore train_patches = PatchStore::Open(dataset_, train_, config_.img_size);
-    const PatchStore val_patches = PatchStore::Open(dataset_, val_, config_.img_size);
+    const std::vector<PatchStore> parts = PatchStore::OpenParts(dataset_, {train_, val_}, config_.img_size);
+    const PatchStore &train_patches = parts[0], &val_patches = parts[1];
     mean_CHW_ = FromByteScale(train_patches.Bytes(torch::arange(train_patches.size())).to(torch::kFloat32).mean(0));
     const torch::Tensor val_target_NCHW = val_patches.Batch(torch::arange(val_patches.size())) - mean_CHW_;
     val_mse_[1] = val_target_NCHW.square().mean() / 4;  // from [-1, 1] to [0, 1]

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "genvinci/core/log.h"
+#include "genvinci/core/median.h"
 #include "genvinci/core/memory.h"
 #include "genvinci/core/signals.h"
 #include "genvinci/core/text.h"
@@ -29,11 +30,6 @@ double SecondsOf(const torch::Device& device, const Work& work) {
   work();
   if (device.is_cuda()) torch::cuda::synchronize();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 struct Measured {
@@ -89,8 +85,12 @@ int64_t DryRunItems(const TrainingOptions& options) {
   return std::max(kLeastItems, (kTimedBatches + 1) * options.batch_size);
 }
 
+DatasetUse UseOf(const TrainingOptions& options) {
+  return options.dry_run ? DatasetUse::kWriteNothing : DatasetUse::kKeepCaches;
+}
+
 TrainingDataset OpenTrainingDataset(const std::string& dataset, const TrainingOptions& options) {
-  const Dataset whole = Dataset::Open(dataset, options.dry_run ? DatasetUse::kWriteNothing : DatasetUse::kKeepCaches);
+  const Dataset whole = Dataset::Open(dataset, UseOf(options));
   const auto items = static_cast<int64_t>(whole.Indices(Split::kTrain).size());
   if (!options.dry_run) return {whole, items};
   return {whole.Excerpt(DryRunItems(options), kLeastItems), items};
@@ -124,8 +124,7 @@ Json DryRun(const TrainingPlan& plan, RankGroup& ranks) {
   }
   result["options"] = plan.identity.options;
   Log("dry run: {} steps of {:.3g} s, about {:.1f} min without evaluations and checkpoints; about {} of memory; "
-      "nothing "
-      "was written",
+      "nothing was written",
       steps, seconds, minutes, HumanBytes(static_cast<double>(memory)));
   return result;
 }

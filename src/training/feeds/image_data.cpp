@@ -1,7 +1,6 @@
 #include "genvinci/training/feeds/image_data.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
@@ -20,15 +19,10 @@ ImageData LoadImageData(const Dataset& dataset, int64_t img_size, int64_t val_li
   if (val_limit > 0 && val_size > val_limit) Log("val: {} of {} observations, evenly spread", val_limit, val_size);
   const int64_t count = val_limit > 0 ? std::min(val_limit, val_size) : val_size;
   for (const int64_t i : EvenlySpread(val_size, count)) data.val.push_back(val[static_cast<size_t>(i)]);
-  std::vector<int64_t> both = data.train;
-  both.insert(both.end(), data.val.begin(), data.val.end());
-  const PatchStore patches = PatchStore::Open(dataset, both, img_size);
-  std::vector<int64_t> positions(both.size());
-  std::iota(positions.begin(), positions.end(), 0);
-  const auto first_val = positions.begin() + static_cast<int64_t>(data.train.size());
-  data.train_patches = patches.Select({positions.begin(), first_val});
-  data.val_patches = patches.Select({first_val, positions.end()});
-  data.img_size = patches.img_size();
+  const std::vector<PatchStore> parts = PatchStore::OpenParts(dataset, {data.train, data.val}, img_size);
+  data.train_patches = parts[0];
+  data.val_patches = parts[1];
+  data.img_size = data.train_patches.img_size();
   return data;
 }
 

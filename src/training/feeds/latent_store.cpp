@@ -35,7 +35,7 @@ std::string Key(AutoencoderImpl& autoencoder, const PatchStore& patches) {
 }  // namespace
 
 LatentStore::LatentStore(Autoencoder autoencoder, PatchStore patches, RankGroup& ranks, const fs::path& cache,
-                         int64_t planned_items)
+                         int64_t planned_items, uint64_t memory)
     : autoencoder_(std::move(autoencoder)), device_(ranks.device()), patches_(std::move(patches)) {
   std::optional<TensorCache> file;
   if (!cache.empty()) file.emplace(cache, Key(*autoencoder_, patches_), "the latents");
@@ -44,7 +44,7 @@ LatentStore::LatentStore(Autoencoder autoencoder, PatchStore patches, RankGroup&
   const std::vector<int64_t> sizes = Sizes();
   double bytes = 2 * sizeof(float);
   for (const int64_t size : sizes) bytes *= static_cast<double>(size);
-  if (ranks.Broadcast(Json(bytes <= static_cast<double>(MemoryToHold()))).get<bool>()) {
+  if (ranks.Broadcast(Json(bytes <= static_cast<double>(memory))).get<bool>()) {
     Hold(ranks);
     ranks.OnMain([&] {
       if (file) file->Keep({{"mean", mean_.all()}, {"std", std_.all()}});
@@ -54,10 +54,10 @@ LatentStore::LatentStore(Autoencoder autoencoder, PatchStore patches, RankGroup&
     return;
   }
   if (file && planned_items >= sizes[0] && Write(ranks, *file)) {
-    const double without = Open(*file) ? 0 : 1;
+    const double without = is_cached() || Open(*file) ? 0 : 1;
     if (ranks.Sum({without})[0] == 0) return;
-    mean_ = std_ = {};
   }
+  mean_ = std_ = {};
   Warn("the latents of all patches are {}, more than memory holds: each step encodes its batch instead",
        HumanBytes(bytes));
 }
@@ -71,9 +71,13 @@ std::vector<int64_t> LatentStore::Sizes() const {
 bool LatentStore::Open(const TensorCache& cache) {
   const std::shared_ptr<SafetensorsFile> kept = cache.Open();
   if (!kept) return false;
+  Take(kept);
+  return true;
+}
+
+void LatentStore::Take(const std::shared_ptr<SafetensorsFile>& kept) {
   mean_ = StoredRows(kept, "mean");
   std_ = StoredRows(kept, "std");
-  return true;
 }
 
 void LatentStore::Hold(RankGroup& ranks) {
@@ -91,13 +95,14 @@ bool LatentStore::Write(RankGroup& ranks, const TensorCache& cache) {
   if (!ranks.Broadcast(Json(ranks.is_main() && cache.HasRoomFor(shapes))).get<bool>()) return false;
   bool was_encoded = false;
   if (ranks.is_main()) {
-    cache.KeepRows(shapes, [&](const TensorCache::PutRows& put) {
+    const auto kept = cache.KeepRows(shapes, [&](const TensorCache::PutRows& put) {
       was_encoded = true;
       Encode(ranks, [&](int64_t first_row, const torch::Tensor& means, const torch::Tensor& stds) {
         put("mean", first_row, means);
         put("std", first_row, stds);
       });
     });
+    if (kept) Take(kept);
   }
   // The others, and a main rank that could not begin, take their part all the same.
   if (!was_encoded) Encode(ranks, [](int64_t, const torch::Tensor&, const torch::Tensor&) {});

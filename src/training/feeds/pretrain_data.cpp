@@ -68,8 +68,7 @@ PretrainData FromDataset(const PretrainOptions& options) {
   if (!options.lengths_file.empty())
     throw ConfigError("CONFIG_LENGTHS", "lengths_file: {}: belongs to a .dataset folder, but {} is none",
                       options.lengths_file, options.dataset);
-  const Dataset dataset =
-      Dataset::Open(options.dataset, options.training.dry_run ? DatasetUse::kWriteNothing : DatasetUse::kKeepCaches);
+  const Dataset dataset = Dataset::Open(options.dataset, UseOf(options.training));
   PretrainData data{FolderName(dataset.path()), Vocabulary::Open(options.vocabulary), {}, {}, {}, {}, {}};
   const TokenizedDataset tokenized = TokenizeDataset(dataset, data.vocabulary, options.transformer.max_tokens);
   Log("{}: {}", dataset.path().string(), tokenized.coverage.Text());

@@ -41,7 +41,7 @@ ProfileStore::ProfileStore(ProfileEmbedder profiles, bool is_frozen)
   if (!is_frozen_ || tokens.empty()) return;
   const int64_t count = tokens.size();
   const GeneTransformerConfig& config = profiles_.transformer()->config();
-  const int64_t length = profiles_.full_length() ? config.max_tokens : std::min(tokens.longest(), config.max_tokens);
+  const int64_t length = profiles_.longest();
   const double bytes = static_cast<double>(count * length * config.hidden) * sizeof(float);
   const auto room = static_cast<double>(MemoryToHold());
   if (bytes > room) {

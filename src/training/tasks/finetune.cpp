@@ -223,7 +223,8 @@ Json Finetune(const FinetuneOptions& options) {
   return WithRanks(options.ranks, options.common, [&](RankGroup& ranks) {
     const TrainingDataset source = OpenTrainingDataset(options.dataset, options.training);
     const Dataset& dataset = source.dataset;
-    ImageData data = LoadImageData(dataset, options.img_size, kFinetuneValLimit);
+    ImageData data;
+    ranks.MainFirst([&] { data = LoadImageData(dataset, options.img_size, kFinetuneValLimit); });
     FinetuneStart start = MakeFinetuneStart(options, dataset, data, ranks);
     const Json facts = {{"dataset_fingerprint", dataset.fingerprint()},
                         {"vocabulary_fingerprint", start.vocabulary.fingerprint()},

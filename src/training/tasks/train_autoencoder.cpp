@@ -177,7 +177,8 @@ Json TrainAutoencoder(const AutoencoderOptions& options) {
   return WithRanks(options.ranks, options.common, [&](RankGroup& ranks) {
     const TrainingDataset source = OpenTrainingDataset(options.dataset, options.training);
     const Dataset& dataset = source.dataset;
-    ImageData data = LoadImageData(dataset, options.img_size, /*val_limit=*/0);
+    ImageData data;
+    ranks.MainFirst([&] { data = LoadImageData(dataset, options.img_size, /*val_limit=*/0); });
     ConfigFor(options, dataset, data.img_size);  // what is refused leaves no run folder
     const Json facts = {{"dataset_fingerprint", dataset.fingerprint()}};
     TrainingPlan plan{IdentityOf("autoencoder", "autoencoder", FolderName(dataset.path()), options, facts),

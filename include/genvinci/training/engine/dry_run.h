@@ -17,7 +17,10 @@ struct TrainingDataset {
 // For a dry run an excerpt of a few batches, beside which nothing is written.
 TrainingDataset OpenTrainingDataset(const std::string& dataset, const TrainingOptions& options);
 
-// How many of `items` a dry run looks at.
+// A dry run writes nothing.
+DatasetUse UseOf(const TrainingOptions& options);
+
+// Training items that a dry run looks at, at most.
 int64_t DryRunItems(const TrainingOptions& options);
 
 // What the run would take, measured on a few batches without writing anything: {"dry_run", "items", "parameters",

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "genvinci/core/files.h"
+#include "genvinci/core/memory.h"
 #include "genvinci/data/patch_store.h"
 #include "genvinci/distributed/rank_group.h"
 #include "genvinci/models/autoencoder.h"
@@ -17,9 +18,10 @@ namespace genvinci {
 class LatentStore {
  public:
   // `autoencoder` is frozen and lies on the ranks' device. `cache`: the file; empty: none. planned_items: how many
-  // items training will read, as far as is known. The ranks share the encoding out; the main one writes the file.
+  // items training will read, as far as is known; memory: bytes that may be held. The ranks share the encoding out; the
+  // main one writes the file.
   LatentStore(Autoencoder autoencoder, PatchStore patches, RankGroup& ranks, const fs::path& cache,
-              int64_t planned_items);
+              int64_t planned_items, uint64_t memory = MemoryToHold());
 
   bool is_cached() const { return mean_.defined(); }
   // Unscaled latents, one a position (int64), under its own symmetry: mean + std * noise of `draws`.
@@ -32,6 +34,7 @@ class LatentStore {
   // (8 N, c, h, w).
   std::vector<int64_t> Sizes() const;
   bool Open(const TensorCache& cache);
+  void Take(const std::shared_ptr<SafetensorsFile>& kept);
   void Hold(RankGroup& ranks);
   bool Write(RankGroup& ranks, const TensorCache& cache);  // false where there is no room
   void Encode(RankGroup& ranks, const PutLatents& put);
