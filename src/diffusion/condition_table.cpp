@@ -31,14 +31,6 @@ void RequireEqual(const char* what, int64_t given, int64_t trained) {
 
 }  // namespace
 
-Json ConditionSources::ToJson() const {
-  return {{"vector", vector}, {"second_vector", second_vector}, {"neighbours", neighbours}};
-}
-
-ConditionSources ConditionSources::FromJson(const Json& json) {
-  return {json.value("vector", ""), json.value("second_vector", ""), json.value("neighbours", int64_t{0})};
-}
-
 ConditionTable::ConditionTable(const Dataset& dataset, const ConditionSources& sources)
     : vectors_NV_(ReadVectors(dataset, sources.vector)), second_NV_(ReadVectors(dataset, sources.second_vector)) {
   if (sources.neighbours > 0) neighbours_ = FindNeighbours(dataset, sources.neighbours);

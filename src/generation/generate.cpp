@@ -58,7 +58,7 @@ PipelineReference ReferenceOf(const GenerateOptions& options) {
 
 std::shared_ptr<SampleRanker> OpenRanker(const GenerateOptions& options, const Dataset& dataset,
                                          const LoadedPipeline& loaded, const torch::Device& device) {
-  const auto path = FindAligner(FolderName(dataset.path()), options.align_path, loaded.state);
+  const auto path = FindAligner(FolderName(dataset.path()), options.align_path, loaded.sources);
   if (!path) {
     throw MissingFileError("RUN_MISSING",
                            "--rank: there is no alignment run for {}: train one with genvinci align, or "
@@ -69,9 +69,8 @@ std::shared_ptr<SampleRanker> OpenRanker(const GenerateOptions& options, const D
 }
 
 // The sources of the conditions in training, except those that are given anew.
-ConditionSources SourcesOf(const GenerateOptions& options, const Json& state) {
-  const Json sources = state.value("sources", Json::object());
-  ConditionSources found = ConditionSources::FromJson(sources.value("conditions", Json::object()));
+ConditionSources SourcesOf(const GenerateOptions& options, const LoadedPipeline& loaded) {
+  ConditionSources found = loaded.sources.conditions;
   if (!options.vector.empty()) found.vector = options.vector;
   if (!options.second_vector.empty()) found.second_vector = options.second_vector;
   return found;
@@ -93,7 +92,7 @@ GenerationJob Open(const GenerateOptions& options, RankGroup& ranks) {
     throw ConfigError("STRENGTH_NO_IMAGES", "--strength {}: {} has no images to start from: leave it out",
                       options.strength, dataset.path().string());
   }
-  auto table = std::make_shared<ConditionTable>(dataset, SourcesOf(options, loaded.state));
+  auto table = std::make_shared<ConditionTable>(dataset, SourcesOf(options, loaded));
   table->RequireSizes(config.models);
   std::optional<ProfileEmbedder> profiles;
   if (config.models.conditioner.ReadsGenes()) {

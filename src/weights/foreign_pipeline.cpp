@@ -57,7 +57,7 @@ LoadedPipeline OpenForeignPipeline(const fs::path& path, int64_t img_size, const
   pipeline->null_context.zero_();
   pipeline->to(device);
   pipeline->eval();
-  return {pipeline, std::move(vocabulary), Json::object(), path};
+  return {pipeline, std::move(vocabulary), Sources{}, path};
 }
 
 SamplerOptions ReferenceSampling() {

@@ -45,7 +45,7 @@ LoadedPipeline LoadPipeline(const fs::path& path, const torch::Device& device) {
   checkpoint.LoadInto(*pipeline, "");
   pipeline->to(device);
   pipeline->eval();
-  return {pipeline, checkpoint.Vocabulary(), state, checkpoint.path()};
+  return {pipeline, checkpoint.Vocabulary(), RunState::Of(checkpoint, "ldm").sources, checkpoint.path()};
 }
 
 LoadedAutoencoder LoadAutoencoderRun(const fs::path& path, const torch::Device& device) {
@@ -63,13 +63,12 @@ LoadedAutoencoder LoadAutoencoderRun(const fs::path& path, const torch::Device& 
   if (mean_C.numel() != config.latent_channels || scale_C.numel() != config.latent_channels)
     throw DataError("CKPT_TENSORS", "{}: latent_mean and latent_scale do not have {} values",
                     (checkpoint.path() / "model.safetensors").string(), config.latent_channels);
-  return {autoencoder, mean_C.to(device), scale_C.to(device), state, checkpoint.path()};
+  return {autoencoder, mean_C.to(device), scale_C.to(device), checkpoint.path()};
 }
 
-std::optional<fs::path> FindAligner(const std::string& dataset, const std::string& given, const Json& state) {
+std::optional<fs::path> FindAligner(const std::string& dataset, const std::string& given, const Sources& sources) {
   if (!given.empty()) return ResolveRun(dataset, "align", given);
-  const std::string chosen = state.value("sources", Json::object()).value("aligner", std::string());
-  if (!chosen.empty()) return ResolveRun(dataset, "align", chosen);
+  if (!sources.aligner.empty()) return ResolveRun(dataset, "align", sources.aligner);
   std::error_code error;
   if (!fs::exists(fs::path("output") / dataset / "align", error)) return std::nullopt;
   return ResolveRun(dataset, "align", "latest");
@@ -86,13 +85,12 @@ LoadedAligner LoadAligner(const fs::path& path, const torch::Device& device) {
           checkpoint.Vocabulary(),
           state.at("img_size").get<int64_t>(),
           state.at("channels").get<std::vector<std::string>>(),
-          state,
+          RunState::Of(checkpoint, "align").dataset_fingerprint(),
           checkpoint.path()};
 }
 
 void LoadedAligner::RequireDataset(const Dataset& dataset) const {
-  const Json facts = state.value("facts", Json::object());
-  if (dataset.Is(facts.value("dataset_fingerprint", std::string()))) return;
+  if (dataset.Is(dataset_fingerprint)) return;
   throw DataError("ALIGN_DATASET",
                   "{}: was trained on another dataset than {}, or that has changed: run genvinci align --dataset on it",
                   path.string(), dataset.path().string());

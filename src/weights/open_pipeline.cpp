@@ -43,8 +43,7 @@ LoadedAutoencoder OpenTrainedAutoencoder(const std::string& dataset, const std::
     return LoadAutoencoderRun(ResolveRun(dataset, "autoencoder", reference), torch::kCPU);
   Autoencoder autoencoder = OpenAutoencoder(WeightSource::Open(reference, "vae"));
   const int64_t latents = autoencoder->config().latent_channels;
-  return {autoencoder, torch::zeros({latents}), torch::full({latents}, kStableDiffusionLatentScale), Json::object(),
-          reference};
+  return {autoencoder, torch::zeros({latents}), torch::full({latents}, kStableDiffusionLatentScale), reference};
 }
 
 PretrainedGenes PretrainedGenes::Open(const std::string& dataset, const std::string& pretrain_mlm_path,
@@ -61,14 +60,14 @@ PretrainedGenes PretrainedGenes::Open(const std::string& dataset, const std::str
   return {std::move(trained), run.string()};
 }
 
-void PretrainedGenes::Load(GeneTransformer& transformer, Json& sources) const {
+void PretrainedGenes::Load(GeneTransformer& transformer, Sources& sources) const {
   if (weights.empty()) {
     Log("pretrain_mlm_path is empty: the gene transformer starts from scratch");
   } else if (WeightSource::IsForeign(weights)) {
     LoadTransformerWeights(WeightSource::Open(weights), transformer);
-    sources["transformer"] = weights;
+    sources.transformer = weights;
   } else {
-    sources["transformer"] = LoadTransformer(weights, transformer).path().string();
+    sources.transformer = LoadTransformer(weights, transformer).path().string();
   }
 }
 

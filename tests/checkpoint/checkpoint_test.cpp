@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/temp_folder.h"
+#include "genvinci/checkpoint/run_state.h"
 
 namespace genvinci {
 namespace checkpoint_test {
@@ -187,6 +188,29 @@ TEST(FaultCheckpoint, AFailedWriteLeavesTheFormerOne) {
   }
   EXPECT_GT(failures, 20);
   EXPECT_EQ(Checkpoint::Open(run.path()).step(), 2);
+}
+
+TEST(RunState, ReadsWhatItKnowsAndLeavesTheTasksKeys) {
+  const Json written = {{"format", 3},
+                        {"kind", "ldm"},
+                        {"step", 7},
+                        {"pipeline", {{"img_size", 64}}},
+                        {"order", {{"epoch", 1}, {"taken", 2}, {"samples", 34}}},
+                        {"facts", {{"dataset_fingerprint", "ab"}}},
+                        {"sources", {{"aligner", "runs/a"}, {"conditions", {{"neighbours", 6}}}}}};
+  const RunState state = RunState::Of(written, "state.json");
+  EXPECT_EQ(state.step, 7);
+  EXPECT_EQ(state.order.samples, 34);
+  EXPECT_FALSE(state.order.batch.has_value());
+  EXPECT_EQ(state.dataset_fingerprint(), "ab");
+  EXPECT_EQ(state.sources.aligner, "runs/a");
+  EXPECT_EQ(state.sources.autoencoder, "");
+  EXPECT_EQ(state.sources.conditions.neighbours, 6);
+  const RunState again = RunState::Of(ToJson(state), "state.json");
+  EXPECT_EQ(ToJson(again), ToJson(state));
+  Json wrong = written;
+  wrong["order"]["epoch"] = "first";
+  CatchError("CKPT_CONFIG", [&] { RunState::Of(wrong, "state.json"); });
 }
 
 }  // namespace checkpoint_test

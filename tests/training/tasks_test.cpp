@@ -206,7 +206,7 @@ TEST_F(E2eTraining, FinetuneByVectorsReadsNoGenes) {
   EXPECT_EQ(loaded.pipeline->config().models.conditioner.kind, "vector");
   EXPECT_EQ(loaded.pipeline->config().models.conditioner.vector_dim, 3);
   EXPECT_TRUE(loaded.pipeline->transformer.is_empty());
-  EXPECT_EQ(loaded.state["sources"]["conditions"]["vector"], Json("obsm:X_pca"));
+  EXPECT_EQ(loaded.sources.conditions.vector, "obsm:X_pca");
 }
 
 TEST_F(E2eTraining, FinetuneWithASecondConditionResumesExactly) {

@@ -29,7 +29,8 @@
 //     }
 //   };
 //
-// Field types: bool, int64_t, double, std::string, std::vector of these, std::optional of a scalar, nested structs.
+// Field types: bool, int64_t, double, std::string, std::vector of these, std::optional of a scalar, nested structs,
+// Json (taken as it is).
 // Behind the help text come attributes in any order: Range or Choices, which values must keep to, and kDecidesNoNumber,
 // which says that a run may be resumed with another value and still gives the same bits. Group names the heading under
 // which help lists the fields that follow; fields of a nested struct go under its own groups.
@@ -105,6 +106,7 @@ void ReadField(const std::string& key, const Json& json, bool& out);
 void ReadField(const std::string& key, const Json& json, int64_t& out);
 void ReadField(const std::string& key, const Json& json, double& out);
 void ReadField(const std::string& key, const Json& json, std::string& out);
+inline void ReadField(const std::string&, const Json& json, Json& out) { out = json; }
 template <typename T>
 void ReadField(const std::string& key, const Json& json, std::vector<T>& out) {
   if (!json.is_array()) throw ConfigError("CONFIG_TYPE", "{}: expected a list, got {}", key, json.dump());
@@ -210,6 +212,14 @@ void FromJson(const Json& json, Options& options, const std::string& source) {
   internal::Reader reader(json, source.empty() ? "" : source + ": ");
   options.Fields(reader);
   reader.Finish();
+}
+
+// The same from a JSON that holds other things too: keys that are no fields are left alone.
+template <typename Options>
+void FromPartOfJson(const Json& json, Options& options, const std::string& source) {
+  if (!json.is_object()) throw ConfigError("CONFIG_TYPE", "{}: expected an object", source);
+  internal::Reader reader(json, source.empty() ? "" : source + ": ");
+  options.Fields(reader);
 }
 
 }  // namespace genvinci

@@ -6,22 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "genvinci/checkpoint/run_state.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/data/neighbours.h"
 #include "genvinci/diffusion/pipeline.h"
 #include "genvinci/models/profile_embedder.h"
 
 namespace genvinci {
-
-// What a model reads of a dataset's observations besides their gene tokens.
-struct ConditionSources {
-  std::string vector;         // LoadVectors': in place of genes; empty: genes
-  std::string second_vector;  // LoadVectors': beside them
-  int64_t neighbours = 0;     // how many are read
-
-  Json ToJson() const;
-  static ConditionSources FromJson(const Json& json);
-};
 
 // The tensors that conditioners read besides gene tokens, for any observations of a dataset.
 class ConditionTable {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "genvinci/checkpoint/checkpoint.h"
+#include "genvinci/checkpoint/run_state.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/diffusion/pipeline.h"
 #include "genvinci/models/aligner.h"
@@ -18,7 +19,7 @@ namespace genvinci {
 struct LoadedPipeline {
   Pipeline pipeline{nullptr};
   Vocabulary vocabulary;
-  Json state;
+  Sources sources;
   fs::path path;
 };
 LoadedPipeline LoadPipeline(const fs::path& path, const torch::Device& device);
@@ -28,7 +29,6 @@ LoadedPipeline LoadPipeline(const fs::path& path, const torch::Device& device);
 struct LoadedAutoencoder {
   Autoencoder autoencoder{nullptr};
   torch::Tensor latent_mean_C, latent_scale_C;
-  Json state;
   fs::path path;
 };
 LoadedAutoencoder LoadAutoencoderRun(const fs::path& path, const torch::Device& device);
@@ -40,7 +40,7 @@ struct LoadedAligner {
   genvinci::Vocabulary vocabulary;
   int64_t img_size = 0;
   std::vector<std::string> channels;
-  Json state;
+  std::string dataset_fingerprint;
   fs::path path;
 
   // DataError ALIGN_DATASET unless it was trained on this dataset.
@@ -51,8 +51,8 @@ struct LoadedAligner {
   }
 };
 // The alignment run for a dataset: the one given (as ResolveRun takes it), else the one that the fine-tuned checkpoint
-// with this state was chosen by, else the dataset's latest under output/; nothing where there is none.
-std::optional<fs::path> FindAligner(const std::string& dataset, const std::string& given, const genvinci::Json& state);
+// made from `sources` was judged by, else the dataset's latest under output/; nothing where there is none.
+std::optional<fs::path> FindAligner(const std::string& dataset, const std::string& given, const Sources& sources);
 LoadedAligner LoadAligner(const fs::path& path, const torch::Device& device);
 
 // A pretraining run's transformer weights into `transformer`; drop-out may differ, the sizes may not (DataError

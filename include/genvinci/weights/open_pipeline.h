@@ -41,7 +41,7 @@ struct PretrainedGenes {
 
   // The pretrained weights, where there are any; sources["transformer"] then names their checkpoint. DataError
   // WEIGHTS_TENSORS where they are of another size.
-  void Load(GeneTransformer& transformer, Json& sources) const;
+  void Load(GeneTransformer& transformer, Sources& sources) const;
 };
 
 }  // namespace genvinci

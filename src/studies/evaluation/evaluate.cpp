@@ -94,7 +94,7 @@ class Evaluation {
 
  private:
   void OpenDomainSpace() {
-    const auto path = FindAligner(FolderName(dataset_.path()), options_.align_path, loaded_.state);
+    const auto path = FindAligner(FolderName(dataset_.path()), options_.align_path, loaded_.sources);
     if (!path) {
       Warn("there is no alignment run for {}: only scores of pixels are made: train one with genvinci align",
            dataset_.path().string());

@@ -22,13 +22,11 @@ bool LossScale::Update(bool finite) {
   return skipped_ < kMostSkipped;
 }
 
-Json LossScale::State() const { return {{"scale", scale_}, {"good", good_}, {"skipped", skipped_}}; }
-
-void LossScale::Load(const Json& state) {
+void LossScale::Load(const RunState::LossScale& state) {
   if (!enabled_) return;
-  scale_ = state.at("scale").get<double>();
-  good_ = state.at("good").get<int64_t>();
-  skipped_ = state.at("skipped").get<int64_t>();
+  scale_ = state.scale;
+  good_ = state.good;
+  skipped_ = state.skipped;
 }
 
 }  // namespace genvinci

@@ -1,14 +1,13 @@
 // What a training run saves, and how it goes on from it.
 #include <set>
 
+#include "genvinci/checkpoint/run_state.h"
 #include "genvinci/core/error.h"
 #include "genvinci/core/text.h"
 #include "genvinci/training/engine/trainer.h"
 
 namespace genvinci {
 namespace {
-
-constexpr int kStateFormat = 3;
 
 std::string RankName(int rank, const std::string& name) { return fmt::format("rank{}.{}", rank, name); }
 
@@ -85,59 +84,61 @@ Json Trainer::GatherPartial(const Step& step) {
 }
 
 Json Trainer::State() const {
-  Json state = {{"format", kStateFormat}, {"kind", task_.kind()}, {"step", step_}};
-  state.update(task_.Describe());
-  state["total_steps"] = total_steps_;
-  state["finished"] = IsFinished() && !evaluation_is_due_;
-  state["evaluation_is_due"] = evaluation_is_due_;
-  state["evaluations_since_best"] = since_best_;
-  state["order"] = {{"epoch", position_.epoch},
-                    {"taken", position_.taken},
-                    {"batch", position_.ordered_for > 0 ? position_.ordered_for : order_.batch_size()},
-                    {"steps_per_epoch", order_.steps_per_epoch()},
-                    {"samples", samples_}};
-  state["rng"] = {{"seed", seed_}, {"streams", "of (seed, epoch, item) and (seed, step, rank)"}};
-  state["world"] = ranks_.world();
-  state["loss_scale"] = scale_.State();
-  state["log"] = log_->State();
-  state["metrics"] = last_metrics_;
-  state["best"] = best_;
-  state["seconds"] = Seconds();
-  state["options"] = identity_.options;
-  state["facts"] = identity_.facts;
-  return state;
+  RunState state;
+  state.format = RunState::kFormat;
+  state.kind = task_.kind();
+  state.step = step_;
+  state.total_steps = total_steps_;
+  state.finished = IsFinished() && !evaluation_is_due_;
+  state.evaluation_is_due = evaluation_is_due_;
+  state.evaluations_since_best = since_best_;
+  state.order = {position_.epoch, position_.taken,
+                 position_.ordered_for > 0 ? position_.ordered_for : order_.batch_size(), order_.steps_per_epoch(),
+                 samples_};
+  state.world = ranks_.world();
+  state.loss_scale = scale_.State();
+  state.log = log_->State();
+  state.metrics = last_metrics_;
+  state.best = best_;
+  state.seconds = Seconds();
+  state.options = identity_.options;
+  state.facts = identity_.facts;
+  Json json = ToJson(state);
+  json["rng"] = {{"seed", seed_}, {"streams", "of (seed, epoch, item) and (seed, step, rank)"}};
+  json.update(task_.Describe());
+  return json;
 }
 
 void Trainer::Resume(const Checkpoint& checkpoint) {
-  const Json state = checkpoint.RequireKind(task_.kind());
-  if (state.value("format", Json()) != Json(kStateFormat))
+  const RunState state = RunState::Of(checkpoint, task_.kind());
+  if (state.format != RunState::kFormat)
     throw DataError("CKPT_CONFIG", "{}: its state.json is of another version: start a new run",
                     checkpoint.path().string());
   task_.Load(*checkpoint.Weights(), checkpoint.path() / "model.safetensors");
   optimizer_.Load(*checkpoint.Tensors("optimizer"), checkpoint.path() / "optimizer.safetensors");
   if (ema_.enabled() && checkpoint.Has("ema.safetensors"))
     ema_.Load(*checkpoint.Tensors("ema"), checkpoint.path() / "ema.safetensors");
-  step_ = state.at("step").get<int64_t>();
-  const Json& order = state.at("order");
-  position_ = {order.at("epoch").get<int64_t>(), order.at("taken").get<int64_t>()};
-  if (const auto batch = order.value("batch", order_.batch_size()); batch != order_.batch_size() && position_.taken > 0)
-    position_.ordered_for = batch;
-  samples_ = order.at("samples").get<int64_t>();
-  seconds_before_ = state.at("seconds").get<double>();
-  last_metrics_ = state.at("metrics");
-  best_ = state.at("best");
-  since_best_ = state.at("evaluations_since_best").get<int64_t>();
-  scale_.Load(state.at("loss_scale"));
-  if (log_) log_->Load(state.at("log"));
-  const bool is_exact = order.at("steps_per_epoch") == Json(order_.steps_per_epoch()) &&
-                        state.at("total_steps") == Json(total_steps_) && state.at("world") == Json(ranks_.world());
+  step_ = state.step;
+  const RunState::Order& order = state.order;
+  position_ = {order.epoch, order.taken};
+  if (order.batch && *order.batch != order_.batch_size() && position_.taken > 0) position_.ordered_for = *order.batch;
+  samples_ = order.samples;
+  seconds_before_ = state.seconds;
+  last_metrics_ = state.metrics;
+  best_ = state.best;
+  since_best_ = state.evaluations_since_best;
+  scale_.Load(state.loss_scale);
+  if (log_) log_->Load(state.log);
+  const bool is_exact = order.steps_per_epoch == order_.steps_per_epoch() && state.total_steps == total_steps_ &&
+                        state.world == ranks_.world();
   if (!is_exact && !options_.allow_inexact_resume)
     throw ConfigError("RESUME_OPTIONS", "{}: its training part or length is not this one's: start a new run",
                       checkpoint.path().string());
   if (!is_exact) total_steps_ = PlannedSteps(options_, step_ + order_.StepsLeft(position_, options_.epochs));
   // Part of a step is of use to the same ranks and batches alone.
-  if (state.contains("partial") && !run_.is_inexact) ResumePartial(checkpoint, state.at("partial"));
-  evaluation_is_due_ = state.value("evaluation_is_due", false);
+  if (const Json json = checkpoint.Json("state"); json.contains("partial") && !run_.is_inexact)
+    ResumePartial(checkpoint, json["partial"]);
+  evaluation_is_due_ = state.evaluation_is_due;
   saved_step_ = evaluated_step_ = evaluation_is_due_ ? -1 : step_;
   if (!ranks_.is_main()) return;
   // A crash may have kept the pointers from following.

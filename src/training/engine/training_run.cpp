@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "genvinci/checkpoint/run_state.h"
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/text.h"
@@ -39,17 +40,16 @@ class Differences {
 // Whether all is the same. What is not, is refused, or warned of where that was asked for.
 bool IsSame(const RunIdentity& identity, const Checkpoint& checkpoint, const TrainingOptions& training,
             const RankGroup& ranks) {
-  const Json state = checkpoint.RequireKind(identity.kind);
+  const RunState state = RunState::Of(checkpoint, identity.kind);
   Differences differences(identity.free_options);
   Json begun_with = identity.default_options;
-  begun_with.merge_patch(state.value("options", Json::object()));
+  begun_with.merge_patch(state.options);
   differences.Compare("", begun_with, identity.options);
-  Json facts = state.value("facts", Json::object());
-  if (!identity.earlier_fingerprint.empty() &&
-      facts.value("dataset_fingerprint", Json()) == identity.earlier_fingerprint)
+  Json facts = state.facts;
+  if (!identity.earlier_fingerprint.empty() && state.dataset_fingerprint() == identity.earlier_fingerprint)
     facts["dataset_fingerprint"] = identity.facts.at("dataset_fingerprint");
   differences.Compare("", facts, identity.facts);
-  differences.Compare("number of ranks", state.value("world", Json(1)), Json(ranks.world()));
+  differences.Compare("number of ranks", Json(state.world), Json(ranks.world()));
   if (differences.empty()) return true;
   const std::string text = differences.Text();
   if (!training.allow_inexact_resume)
@@ -82,9 +82,9 @@ bool IsUnfinished(const fs::path& run, const RunIdentity& identity) {
   const fs::path path = run / "checkpoints" / fmt::format("step-{}", step.value_or(-1)) / "state.json";
   std::error_code error;
   if (!fs::exists(path, error)) return true;
-  const Json state = ReadJson(path);
-  if (!state.value("finished", false)) return true;
-  return identity.is_complete && !identity.is_complete(run, state.value("options", Json::object()));
+  const RunState state = RunState::Of(ReadJson(path), path.string());
+  if (!state.finished) return true;
+  return identity.is_complete && !identity.is_complete(run, state.options);
 }
 
 // The newest name last.

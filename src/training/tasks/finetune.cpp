@@ -75,7 +75,9 @@ class FinetuneTask : public TrainingTask {
   NamedTensors State() override { return StateOf(*pipeline_, ""); }
   void Load(const TensorFile& file, const fs::path& path) override { LoadState(*pipeline_, "", file, path); }
   Json Describe() const override {
-    return {{"pipeline", ToJson(pipeline_->config())}, {"sampling", ToJson(options_.sampling)}, {"sources", sources_}};
+    return {{"pipeline", ToJson(pipeline_->config())},
+            {"sampling", ToJson(options_.sampling)},
+            {"sources", ToJson(sources_)}};
   }
   const Vocabulary* vocabulary() const override { return &vocabulary_; }
 
@@ -199,7 +201,7 @@ class FinetuneTask : public TrainingTask {
   torch::Device device_;
   Pipeline pipeline_;
   Vocabulary vocabulary_;
-  Json sources_;
+  Sources sources_;
   std::vector<int64_t> train_, val_, val_order_;
   PatchStore val_patches_;
   torch::Tensor val_latents_NCHW_;
@@ -228,7 +230,7 @@ Json Finetune(const FinetuneOptions& options) {
     FinetuneStart start = MakeFinetuneStart(options, dataset, data, ranks);
     const Json facts = {{"dataset_fingerprint", dataset.fingerprint()},
                         {"vocabulary_fingerprint", start.vocabulary.fingerprint()},
-                        {"sources", start.sources}};
+                        {"sources", ToJson(start.sources)}};
     TrainingPlan plan{IdentityOf("finetune", "ldm", FolderName(dataset.path()), options, facts), options.common,
                       options.training, nullptr};
     plan.identity.is_complete = IsComplete;

@@ -62,9 +62,8 @@ FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& d
   const LoadedAutoencoder autoencoder = OpenTrainedAutoencoder(name, options.autoencoder_path);
   const PretrainedGenes genes = PretrainedGenes::Open(name, options.pretrain_mlm_path, options.vocabulary);
   FinetuneStart start{Pipeline{nullptr}, genes.vocabulary};
-  const ConditionSources sources{options.vector, options.second_vector, options.neighbours};
-  start.table = std::make_shared<ConditionTable>(dataset, sources);
-  start.sources["conditions"] = sources.ToJson();
+  start.sources.conditions = {options.vector, options.second_vector, options.neighbours};
+  start.table = std::make_shared<ConditionTable>(dataset, start.sources.conditions);
   if (!options.vector.empty()) RequireVectorAlone(options);
   PipelineConfig config{options.models,          options.diffusion,         data.img_size,
                         dataset.info().channels, options.condition_dropout, options.second_dropout};
@@ -82,7 +81,7 @@ FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& d
   for (size_t i = 0; i < to.size(); ++i) torch::Tensor(to[i].second).copy_(from[i].second);
   start.pipeline->latent_mean.copy_(autoencoder.latent_mean_C);
   start.pipeline->latent_scale.copy_(autoencoder.latent_scale_C);
-  start.sources["autoencoder"] = autoencoder.path.string();
+  start.sources.autoencoder = autoencoder.path.string();
   const bool reads_genes = config.models.conditioner.ReadsGenes();
   if (reads_genes) genes.Load(start.pipeline->transformer, start.sources);
   if (!options.unet_path.empty()) {
@@ -92,9 +91,9 @@ FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& d
                         options.models.denoiser);
     UNet holder(unet);
     LoadUNetWeights(WeightSource::Open(options.unet_path, "unet"), holder);
-    start.sources["unet"] = options.unet_path;
+    start.sources.unet = options.unet_path;
   }
-  if (!options.align_path.empty()) start.sources["aligner"] = ResolveRun(name, "align", options.align_path).string();
+  if (!options.align_path.empty()) start.sources.aligner = ResolveRun(name, "align", options.align_path).string();
   Freeze(*start.pipeline->autoencoder);
   if (reads_genes && options.freeze_transformer) Freeze(*start.pipeline->transformer);
   start.pipeline->to(ranks.device());

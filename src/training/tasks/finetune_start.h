@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "genvinci/core/json.h"
+#include "genvinci/checkpoint/run_state.h"
 #include "genvinci/diffusion/condition_table.h"
 #include "genvinci/diffusion/pipeline.h"
 #include "genvinci/distributed/rank_group.h"
@@ -19,7 +19,7 @@ namespace genvinci {
 struct FinetuneStart {
   Pipeline pipeline{nullptr};
   Vocabulary vocabulary;
-  Json sources = Json::object();
+  Sources sources = {};
   ProfileTokens tokens = {};  // of every observation; none where no genes are read
   std::shared_ptr<ConditionTable> table = nullptr;
   torch::Tensor embeddings_NE = {};  // of the training images, with a semantic loss

@@ -28,7 +28,7 @@ constexpr std::array<int64_t, 3> kTops = {1, 5, 10};
 struct Start {
   Aligner aligner{nullptr};
   Vocabulary vocabulary;
-  Json sources = Json::object();
+  Sources sources = {};
   ProfileTokens tokens = {};  // of every observation
 };
 
@@ -83,7 +83,7 @@ class AlignTask : public TrainingTask {
     return {{"aligner", ToJson(aligner_->config())},
             {"img_size", data_.img_size},
             {"channels", dataset_.info().channels},
-            {"sources", sources_}};
+            {"sources", ToJson(sources_)}};
   }
   const Vocabulary* vocabulary() const override { return &vocabulary_; }
 
@@ -137,7 +137,7 @@ class AlignTask : public TrainingTask {
   torch::Device device_;
   Aligner aligner_;
   Vocabulary vocabulary_;
-  Json sources_;
+  Sources sources_;
   ImageData data_;
   ProfileStore train_profiles_, val_profiles_;
 };
@@ -154,7 +154,7 @@ Json TrainAligner(const AlignOptions& options) {
   Start start = MakeStart(options, dataset, data.img_size, alone.device());
   const Json facts = {{"dataset_fingerprint", dataset.fingerprint()},
                       {"vocabulary_fingerprint", start.vocabulary.fingerprint()},
-                      {"sources", start.sources}};
+                      {"sources", ToJson(start.sources)}};
   TrainingPlan plan{IdentityOf("align", "align", FolderName(dataset.path()), options, facts), options.common,
                     options.training, nullptr};
   plan.identity.earlier_fingerprint = dataset.earlier_fingerprint();

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "genvinci/core/json.h"
+#include "genvinci/checkpoint/run_state.h"
 
 namespace genvinci {
 
@@ -19,8 +19,8 @@ class LossScale {
   // After a step whose gradients were finite, or not. False: too many in a row were not.
   bool Update(bool finite);
 
-  Json State() const;
-  void Load(const Json& state);
+  RunState::LossScale State() const { return {scale_, good_, skipped_}; }
+  void Load(const RunState::LossScale& state);
 
  private:
   bool enabled_;
