@@ -22,6 +22,10 @@ Config ReadConfig(const Checkpoint& checkpoint, const Json& state, const char* k
   return config;
 }
 
+RunState RunStateOf(const Checkpoint& checkpoint, const Json& state) {
+  return RunState::Of(state, (checkpoint.path() / "state.json").string());
+}
+
 // "hidden 128 (not 256)" for each size that differs; drop-out is no size.
 std::vector<std::string> Differences(const GeneTransformerConfig& saved, const GeneTransformerConfig& wanted) {
   std::vector<std::string> differences;
@@ -45,7 +49,7 @@ LoadedPipeline LoadPipeline(const fs::path& path, const torch::Device& device) {
   checkpoint.LoadInto(*pipeline, "");
   pipeline->to(device);
   pipeline->eval();
-  return {pipeline, checkpoint.Vocabulary(), RunState::Of(checkpoint, "ldm").sources, checkpoint.path()};
+  return {pipeline, checkpoint.Vocabulary(), RunStateOf(checkpoint, state).sources, checkpoint.path()};
 }
 
 LoadedAutoencoder LoadAutoencoderRun(const fs::path& path, const torch::Device& device) {
@@ -85,7 +89,7 @@ LoadedAligner LoadAligner(const fs::path& path, const torch::Device& device) {
           checkpoint.Vocabulary(),
           state.at("img_size").get<int64_t>(),
           state.at("channels").get<std::vector<std::string>>(),
-          RunState::Of(checkpoint, "align").dataset_fingerprint(),
+          RunStateOf(checkpoint, state).dataset_fingerprint(),
           checkpoint.path()};
 }
 

@@ -191,7 +191,7 @@ TEST(FaultCheckpoint, AFailedWriteLeavesTheFormerOne) {
 }
 
 TEST(RunState, ReadsWhatItKnowsAndLeavesTheTasksKeys) {
-  const Json written = {{"format", 3},
+  const Json written = {{"format", 2},
                         {"kind", "ldm"},
                         {"step", 7},
                         {"pipeline", {{"img_size", 64}}},
@@ -211,6 +211,17 @@ TEST(RunState, ReadsWhatItKnowsAndLeavesTheTasksKeys) {
   Json wrong = written;
   wrong["order"]["epoch"] = "first";
   CatchError("CKPT_CONFIG", [&] { RunState::Of(wrong, "state.json"); });
+}
+
+TEST(RunState, OfThisFormatLacksNothingThatARunGoesOnBy) {
+  RunState state;
+  state.format = RunState::kFormat;
+  const Json whole = ToJson(state);
+  EXPECT_EQ(RunState::Of(whole, "state.json").format, RunState::kFormat);
+  for (const char* field : {"/step", "/order/samples", "/best", "/loss_scale"}) {
+    const Json without = whole.patch({{{"op", "remove"}, {"path", field}}});
+    CatchError("CKPT_CONFIG", [&] { RunState::Of(without, "state.json"); });
+  }
 }
 
 }  // namespace checkpoint_test

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "genvinci/checkpoint/checkpoint.h"
+#include "genvinci/core/json.h"
 #include "genvinci/core/options.h"
 
 namespace genvinci {
@@ -107,10 +107,9 @@ struct RunState {
     v("sources", sources, "what the model was made from");
   }
 
-  // What `state` says; the task's own keys are left alone. DataError CKPT_CONFIG names `source`.
+  // What `state` says; the task's own keys are left alone. DataError CKPT_CONFIG names `source`, also where a state of
+  // this format lacks what a run goes on by; of other formats, fields that are not there keep their defaults.
   static RunState Of(const Json& state, const std::string& source);
-  // Of a verified checkpoint. DataError CKPT_KIND unless its kind is `kind`.
-  static RunState Of(const Checkpoint& checkpoint, const std::string& kind);
 
   std::string dataset_fingerprint() const { return facts.value("dataset_fingerprint", std::string()); }
 };

@@ -110,7 +110,8 @@ Json Trainer::State() const {
 }
 
 void Trainer::Resume(const Checkpoint& checkpoint) {
-  const RunState state = RunState::Of(checkpoint, task_.kind());
+  const Json json = checkpoint.RequireKind(task_.kind());
+  const RunState state = RunState::Of(json, (checkpoint.path() / "state.json").string());
   if (state.format != RunState::kFormat)
     throw DataError("CKPT_CONFIG", "{}: its state.json is of another version: start a new run",
                     checkpoint.path().string());
@@ -136,8 +137,7 @@ void Trainer::Resume(const Checkpoint& checkpoint) {
                       checkpoint.path().string());
   if (!is_exact) total_steps_ = PlannedSteps(options_, step_ + order_.StepsLeft(position_, options_.epochs));
   // Part of a step is of use to the same ranks and batches alone.
-  if (const Json json = checkpoint.Json("state"); json.contains("partial") && !run_.is_inexact)
-    ResumePartial(checkpoint, json["partial"]);
+  if (json.contains("partial") && !run_.is_inexact) ResumePartial(checkpoint, json["partial"]);
   evaluation_is_due_ = state.evaluation_is_due;
   saved_step_ = evaluated_step_ = evaluation_is_due_ ? -1 : step_;
   if (!ranks_.is_main()) return;

@@ -40,7 +40,8 @@ class Differences {
 // Whether all is the same. What is not, is refused, or warned of where that was asked for.
 bool IsSame(const RunIdentity& identity, const Checkpoint& checkpoint, const TrainingOptions& training,
             const RankGroup& ranks) {
-  const RunState state = RunState::Of(checkpoint, identity.kind);
+  const RunState state =
+      RunState::Of(checkpoint.RequireKind(identity.kind), (checkpoint.path() / "state.json").string());
   Differences differences(identity.free_options);
   Json begun_with = identity.default_options;
   begun_with.merge_patch(state.options);
