@@ -9,6 +9,7 @@
 #include "genvinci/io/pickle.h"
 #include "genvinci/io/safetensors.h"
 #include "genvinci/io/torch_checkpoint.h"
+#include "genvinci/technologies/section_reader.h"
 #include "genvinci/weights/layout.h"
 
 namespace genvinci {
@@ -155,6 +156,52 @@ Json InspectRun(const fs::path& path) {
   return result;
 }
 
+Json ImagesOf(const Section& section) {
+  Json images = Json::array();
+  for (const SectionImage& image : section.images)
+    images.push_back({{"path", image.path.string()},
+                      {"width", image.width},
+                      {"height", image.height},
+                      {"bits", image.bits},
+                      {"channels", image.channels},
+                      {"um_per_px", image.um_per_px}});
+  return images;
+}
+
+// What `prepare` finds in a vendor's folder, and the command to type.
+Json InspectSource(const fs::path& path, const std::string& technology) {
+  PrepareOptions options;
+  options.input = path.string();
+  options.technology = technology;
+  Json missing = Json::array();
+  std::unique_ptr<SectionReader> reader;
+  try {
+    reader = OpenReader(options);
+  } catch (const MissingFileError& error) {
+    // Without its images a folder still has counts to look at; if anything else is missing, this fails too.
+    options.no_images = true;
+    reader = OpenReader(options);
+    missing.push_back(error.what());
+  }
+  const SourceData& data = reader->data();
+  Json sections = Json::object(), unusable = Json::object();
+  for (const Section& section : data.sections) sections[section.name] = ImagesOf(section);
+  for (const Observation& observation : data.observations)
+    if (!observation.unusable.empty()) unusable[observation.unusable] = unusable.value(observation.unusable, 0) + 1;
+  for (const std::string& line : data.missing) missing.push_back(line);
+  return {{"kind", "source"},
+          {"technology", technology},
+          {"version", data.version},
+          {"n_obs", data.observations.size()},
+          {"unusable", unusable},
+          {"n_genes", data.var.index.size()},
+          {"sections", sections},
+          {"obs", Columns(data.obs)},
+          {"missing", missing},
+          {"prepare", fmt::format("genvinci prepare --technology {} --input {}{} --output dataset/{}", technology,
+                                  path.string(), options.no_images ? " --no_images" : "", data.name)}};
+}
+
 Json InspectFolder(const fs::path& path) {
   if (fs::exists(path / "dataset.json") || fs::exists(path / "demo.h5ad")) return InspectDataset(path);
   if (fs::exists(path / "manifest.json")) return InspectCheckpoint(path, "checkpoint");
@@ -163,7 +210,11 @@ Json InspectFolder(const fs::path& path) {
     const Json state = ReadJson(path / "state.json");
     return {{"kind", "tokens"}, {"files", state.value("_data_files", Json::array()).size()}};
   }
-  throw DataError("INSPECT_UNKNOWN", "{}: neither a dataset, a run, a checkpoint nor a .dataset folder", path.string());
+  if (const std::string technology = RecognizedTechnology(path); !technology.empty())
+    return InspectSource(path, technology);
+  throw DataError("INSPECT_UNKNOWN",
+                  "{}: neither a dataset, a run, a checkpoint, a .dataset folder nor one that prepare reads ({})",
+                  path.string(), fmt::join(kTechnologyNames, ", "));
 }
 
 Json InspectFile(const fs::path& path) {

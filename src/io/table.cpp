@@ -6,53 +6,23 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/text.h"
-#include "genvinci/io/gzip.h"
+#include "line_reader.h"
 
 namespace genvinci {
 namespace {
 
-constexpr size_t kChunk = size_t{1} << 20;
 constexpr std::string_view kBom = "\xEF\xBB\xBF";
 
 }  // namespace
 
-// The file's text in a buffer that slides: [begin, end) was read and not yet handed out.
-struct TableReader::Source {
-  explicit Source(const fs::path& path) : file(path), rest(file.bytes()) {
-    if (IsGzip(rest)) gzip = std::make_unique<GzipReader>(rest);
-  }
-
-  size_t Fill() {
-    if (begin > 0) std::memmove(buffer.data(), buffer.data() + begin, end - begin);
-    end -= begin;
-    begin = 0;
-    if (buffer.size() - end < kChunk) buffer.resize(std::max(2 * buffer.size(), end + kChunk));
-    const std::span<char> free(buffer.data() + end, buffer.size() - end);
-    const size_t count = gzip ? gzip->Read(free) : Copy(free);
-    end += count;
-    return count;
-  }
-
-  size_t Copy(std::span<char> out) {
-    const size_t count = std::min(out.size(), rest.size());
-    if (count > 0) std::memcpy(out.data(), rest.data(), count);
-    rest = rest.subspan(count);
-    return count;
-  }
-
-  MappedFile file;
-  std::span<const std::byte> rest;
-  std::unique_ptr<GzipReader> gzip;
-  std::vector<char> buffer;
-  size_t begin = 0, end = 0;
-};
-
 TableReader::TableReader(const fs::path& path, size_t max_line)
-    : path_(path), max_line_(max_line), source_(std::make_unique<Source>(path)) {
+    : path_(path), lines_(std::make_unique<LineReader>(path, max_line)) {
   ReadHeader();
 }
 
 TableReader::~TableReader() = default;
+
+int64_t TableReader::line() const { return lines_->line(); }
 
 void TableReader::ReadHeader() {
   if (!NextLine()) throw DataError("TABLE_EMPTY", "{}: holds no table: check the file", path_.string());
@@ -71,44 +41,17 @@ void TableReader::ReadHeader() {
   if (fields.size() == header_.size() + 1) header_.insert(header_.begin(), "");
 }
 
-bool TableReader::NextRawLine() {
-  Source& s = *source_;
-  size_t searched = 0;
-  const char* newline = nullptr;
-  bool ended = false;
-  while (!newline && !ended) {
-    const char* start = s.buffer.data() + s.begin;
-    const size_t available = s.end - s.begin;
-    if (available > searched)
-      newline = static_cast<const char*>(std::memchr(start + searched, '\n', available - searched));
-    searched = newline ? newline - start : available;
-    if (searched > max_line_) {
-      throw DataError("TABLE_LINE", "{}: line {} is longer than {} bytes: this is no table", path_.string(), line_ + 1,
-                      max_line_);
-    }
-    if (!newline) ended = s.Fill() == 0;
-  }
-  if (ended && s.gzip && !s.gzip->problem().empty()) {
-    throw DataError("TABLE_GZIP", "{}: line {}: {}: fetch the file again", path_.string(), line_ + 1,
-                    s.gzip->problem());
-  }
-  if (ended && searched == 0) return false;
-  row_ = {s.buffer.data() + s.begin, searched};
-  s.begin += searched + (newline ? 1 : 0);
-  ++line_;
-  return true;
-}
-
 bool TableReader::NextLine() {
   int64_t blank_line = 0;
-  while (NextRawLine()) {
+  while (lines_->Next(row_)) {
     if (!row_.empty() && row_.back() == '\r') row_ = row_.first(row_.size() - 1);
     if (row_.empty()) {
-      if (blank_line == 0) blank_line = line_;
+      if (blank_line == 0) blank_line = line();
       continue;
     }
     if (std::memchr(row_.data(), '\0', row_.size())) {
-      throw DataError("TABLE_NUL", "{}: line {} holds a NUL byte: save the table as UTF-8 text", path_.string(), line_);
+      throw DataError("TABLE_NUL", "{}: line {} holds a NUL byte: save the table as UTF-8 text", path_.string(),
+                      line());
     }
     if (blank_line > 0) {
       throw DataError("TABLE_RAGGED", "{}: line {} is blank and rows follow: remove it", path_.string(), blank_line);
@@ -149,7 +92,7 @@ void TableReader::Split(std::vector<std::string_view>& fields) {
     if (has_quotes && !rest.empty() && rest[0] == '"') {
       if (!TakeQuoted(rest, separator_, fields.emplace_back())) {
         throw DataError("TABLE_QUOTE", "{}: line {}, field {}: quotes that do not close: check the file",
-                        path_.string(), line_, fields.size());
+                        path_.string(), line(), fields.size());
       }
     } else {
       const void* found = rest.empty() ? nullptr : std::memchr(rest.data(), separator_, rest.size());
@@ -167,7 +110,7 @@ bool TableReader::Next(std::vector<std::string_view>& fields) {
   Split(fields);
   if (fields.size() != header_.size()) {
     throw DataError("TABLE_RAGGED", "{}: line {} has {} fields and the header {}: check the file", path_.string(),
-                    line_, fields.size(), header_.size());
+                    line(), fields.size(), header_.size());
   }
   return true;
 }
@@ -193,7 +136,7 @@ double TableReader::Number(const std::vector<std::string_view>& fields, size_t c
   if (text.size() == 1 && text[0] >= '0' && text[0] <= '9') return text[0] - '0';
   double value = 0;
   if (!ParseNumber(text, value)) {
-    throw DataError("TABLE_NUMBER", "{}: line {}, column '{}': '{}' is not a finite number", path_.string(), line_,
+    throw DataError("TABLE_NUMBER", "{}: line {}, column '{}': '{}' is not a finite number", path_.string(), line(),
                     column < header_.size() ? header_[column] : std::to_string(column), text.substr(0, 40));
   }
   return value;

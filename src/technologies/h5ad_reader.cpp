@@ -226,6 +226,12 @@ class H5adReader : public SectionReader {
 
 }  // namespace
 
+bool LooksLikeH5ad(const fs::path& input) {
+  if (!fs::is_directory(input)) return input.extension() == ".h5ad";
+  return std::any_of(fs::directory_iterator(input), fs::directory_iterator(),
+                     [](const fs::directory_entry& entry) { return entry.path().extension() == ".h5ad"; });
+}
+
 std::unique_ptr<SectionReader> OpenH5adReader(const PrepareOptions& options) {
   return std::make_unique<H5adReader>(options);
 }

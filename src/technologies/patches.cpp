@@ -18,6 +18,7 @@ namespace {
 
 // Patches whose values are sampled, evenly spread.
 constexpr size_t kSampledPatches = 256;
+constexpr double kScaleTolerance = 0.05;
 
 // Of the training part, or of all where nothing trains.
 std::vector<int64_t> SampledRows(const KeptRows& kept) {
@@ -116,12 +117,29 @@ std::vector<int64_t> PlanSides(const PrepareOptions& options, const SourceData& 
     int64_t side = options.patch_size;
     if (options.patch_um > 0) side = std::llround(options.patch_um / um_per_px);
     if (side == 0 && data.ready_patches) side = data.ready_patches->size;
+    if (side == 0 && data.pitch_um > 0 && um_per_px > 0) side = std::llround(data.pitch_um / um_per_px);
     if (side == 0) side = std::llround(data.pitch);
     if (side <= 0)
       throw UsageError("PATCH_SIZE", "{}: no patch size follows from the files: give --patch_size", data.name);
     sides.push_back(side);
   }
   return sides;
+}
+
+// Patches of the same px of sections of different scale would show different sizes of tissue.
+void RequireOneScale(const SourceData& data, int64_t patch_size) {
+  double least = 0, most = 0;
+  for (const Section& section : data.sections) {
+    const double um_per_px = section.images.empty() ? 0 : section.images.front().um_per_px;
+    if (um_per_px <= 0) continue;
+    least = least == 0 ? um_per_px : std::min(least, um_per_px);
+    most = std::max(most, um_per_px);
+  }
+  if (most > least * (1 + kScaleTolerance))
+    throw UsageError("PATCH_SCALE",
+                     "--patch_size {}: the sections have {:.4f} to {:.4f} um per px, so that patches would show "
+                     "different sizes of tissue: give --patch_um",
+                     patch_size, least, most);
 }
 
 void RequireOneDepth(const SourceData& data) {
@@ -149,6 +167,7 @@ PatchPlan PlanPatches(const PrepareOptions& options, const SourceData& data) {
   if (options.patch_size > 0 && options.patch_um > 0)
     throw UsageError("PATCH_SIZE", "--patch_size and --patch_um are both given: give one");
   RequireOneDepth(data);
+  if (options.patch_size > 0) RequireOneScale(data, options.patch_size);
   plan.sides = PlanSides(options, data);
   const int64_t side = plan.largest_side();
   if (options.patch_size == 0 && options.patch_um == 0 && !data.ready_patches)

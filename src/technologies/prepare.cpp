@@ -10,6 +10,7 @@
 #include "genvinci/core/text.h"
 #include "genvinci/core/version.h"
 #include "genvinci/data/split.h"
+#include "placement.h"
 #include "prepare_rows.h"
 
 namespace genvinci {
@@ -209,12 +210,16 @@ fs::path OutputPath(const PrepareOptions& options, const SourceData& data) {
 
 }  // namespace
 
-Json Prepare(const PrepareOptions& options) {
+Json Prepare(const PrepareOptions& given) {
+  PrepareOptions options = given;
+  options.technology = TechnologyOf(given);
+  if (given.technology == "auto") Log("{}: laid out as {}", options.input, options.technology);
   const std::unique_ptr<SectionReader> reader = OpenReader(options);
   const SourceData& data = reader->data();
   const fs::path output = OutputPath(options, data);
   StagedFolder staged(output);
   PatchPlan plan = PlanPatches(options, data);
+  const Json placement = plan.has_patches() ? CheckPlacement(options, *reader) : Json::object();
   const Vocabulary vocabulary = Vocabulary::Open(options.vocabulary);  // the mapping points into it
   const GeneMapping mapping = MapColumns(options, data, vocabulary);
   const Survey survey = SurveyCounts(*reader, mapping);
@@ -237,6 +242,7 @@ Json Prepare(const PrepareOptions& options) {
   plan.ranges = ChooseRanges(options, *reader, plan, kept);
   if (plan.has_patches()) WritePatches(*reader, plan, kept, staged.path());
   DatasetInfo info = MakeInfo(options, data, plan, summary);
+  if (!placement.empty()) info.provenance["orientation_correlations"] = placement;
   info.name = fs::absolute(output / ".").lexically_normal().parent_path().filename().string();
   WriteJson(staged.path() / "dataset.json", info.ToJson());
   info.content = Dataset::Open(staged.path().string()).content();

@@ -33,6 +33,28 @@ Image SectionReader::Patch(int64_t i) const {
   throw InternalError("BUG", "{}: observation {} has no ready patch", data_.name, i);
 }
 
+bool LooksLikeNothing(const fs::path&) { return false; }
+
+std::string RecognizedTechnology(const fs::path& input) {
+  for (const TechnologyEntry& entry : kTechnologies)
+    if (entry.recognizes(input)) return entry.name;
+  return "";
+}
+
+std::string TechnologyOf(const PrepareOptions& options) {
+  if (options.technology != "auto") return options.technology;
+  if (options.input.empty())
+    throw UsageError("INPUT",
+                     "--input is needed: the data's folder or file (or --technology virtual, which needs none)");
+  RequireFile(options.input, "check --input");
+  const std::string recognized = RecognizedTechnology(options.input);
+  if (!recognized.empty()) return recognized;
+  throw UsageError("TECHNOLOGY",
+                   "{}: laid out as none of {}: check --input (`genvinci inspect` says what it is), or name its "
+                   "--technology to learn what is missing",
+                   options.input, JoinText(Listed(kTechnologyNames), ", "));
+}
+
 std::unique_ptr<SectionReader> OpenReader(const PrepareOptions& options) {
   for (const TechnologyEntry& entry : kTechnologies) {
     if (options.technology == entry.name) return entry.open(options);

@@ -9,6 +9,7 @@
 #include "genvinci/core/log.h"
 #include "genvinci/core/text.h"
 #include "genvinci/io/table.h"
+#include "vendor_files.h"
 
 namespace genvinci {
 namespace {
@@ -34,15 +35,6 @@ bool IsCompanion(const std::string& stem) {
 std::string LowerCase(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
-}
-
-std::vector<fs::path> SortedEntries(const fs::path& folder) {
-  std::error_code error;
-  std::vector<fs::path> entries;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) entries.push_back(entry.path());
-  if (error) throw IoError("DIR_READ", "{}: {}: check its permissions", folder.string(), error.message());
-  std::sort(entries.begin(), entries.end());
-  return entries;
 }
 
 // `folder`, then the folders in it and beside it whose names hold `word`.
@@ -181,6 +173,21 @@ std::string StPatient(const std::string& section) {
   size_t letters = 0;
   while (letters < section.size() && std::isalpha(static_cast<unsigned char>(section[letters]))) ++letters;
   return letters == 0 ? section : section.substr(0, letters);
+}
+
+bool LooksLikeSt(const fs::path& input) {
+  const auto is_table_of_spots = [](const fs::path& path) {
+    const std::string stem = TableStem(path.filename().string());
+    if (stem.empty() || IsCompanion(stem) || !fs::is_regular_file(path)) return false;
+    try {
+      return HoldsSpots(path);
+    } catch (const DataError&) {
+      return false;  // another kind of table
+    }
+  };
+  if (!fs::is_directory(input)) return is_table_of_spots(input);
+  const std::vector<fs::path> entries = SortedEntries(input);
+  return std::any_of(entries.begin(), entries.end(), is_table_of_spots);
 }
 
 StFiles FindStSections(const PrepareOptions& options) {

@@ -35,9 +35,10 @@ void ForEachCommand(Commands& commands) {
        .description = "Make a dataset folder from measured or simulated data",
        .examples = {"genvinci prepare --technology st --input her2st --patch_size 224 --img_size 64 --split section "
                     "--test_values C5 --val_fraction 0.1 --output dataset/her2st",
+                    "genvinci prepare --input sample/outs --images sample.tif --patch_um 110 --img_size 64 "
+                    "--output dataset/visium",
                     "genvinci prepare --technology h5ad --input mine.h5ad --images patches --split obs:donor "
-                    "--test_values D4 --val_values D3 --output dataset/mine",
-                    "genvinci prepare --technology virtual --spots 600 --img_size 64 --output dataset/virtual"}});
+                    "--test_values D4 --val_values D3 --output dataset/mine"}});
   commands.template Command<PretrainOptions>(
       {.name = "pretrain",
        .description = "Train the gene transformer to predict hidden genes",

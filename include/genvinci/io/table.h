@@ -11,6 +11,8 @@
 
 namespace genvinci {
 
+class LineReader;
+
 // Delimited text, plain or gzip (told by its signature): ',' or tab, told by the first line. A UTF-8 BOM, CRLF, blank
 // lines at the end and fields in double quotes ("" is one quote; no line break inside) are accepted; NUL bytes, a
 // ragged row, a line over the limit, a cut or corrupt gzip stream and one that inflates more than 1000:1 are
@@ -32,27 +34,23 @@ class TableReader {
   bool HasColumn(const std::string& name) const;
   // The next row's fields (valid until the next call), or false at the end. Every row has header().size() fields.
   bool Next(std::vector<std::string_view>& fields);
-  int64_t line() const { return line_; }  // of the row last read, from 1
+  int64_t line() const;  // of the row last read, from 1
   const fs::path& path() const { return path_; }
 
   // Field `column` of the row last read as a finite number: DataError TABLE_NUMBER with line and column otherwise.
   double Number(const std::vector<std::string_view>& fields, size_t column) const;
 
  private:
-  struct Source;
-  bool NextRawLine();
   bool NextLine();
   void Split(std::vector<std::string_view>& fields);
   void ReadHeader();
 
   fs::path path_;
-  size_t max_line_;
-  std::unique_ptr<Source> source_;
+  std::unique_ptr<LineReader> lines_;
   std::vector<std::string> header_;
   std::span<char> row_;          // the line last read, in the source's buffer
   bool row_is_waiting_ = false;  // the first row was read ahead with the header
   char separator_ = ',';
-  int64_t line_ = 0;
 };
 
 }  // namespace genvinci

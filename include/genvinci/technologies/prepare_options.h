@@ -14,23 +14,36 @@ struct PrepareOptions;
 
 // Opens the files that options.input leads to. Each reader is defined in a source file of its own in src/technologies.
 using ReaderFactory = std::unique_ptr<SectionReader>(const PrepareOptions& options);
-ReaderFactory OpenStReader, OpenH5adReader, OpenVirtualReader;
+ReaderFactory OpenVisiumReader, OpenStReader, OpenH5adReader, OpenVirtualReader;
+// Whether a file or folder is laid out as that technology's; a look at names and headers, not at what they hold.
+using Recognizer = bool(const fs::path& input);
+Recognizer LooksLikeVisium, LooksLikeSt, LooksLikeH5ad, LooksLikeNothing;
 
-// The visible registry of technologies: the choices of --technology, its errors and OpenReader all come from it.
+// The visible registry of technologies: the choices of --technology, its errors, `auto` (which takes the first that
+// recognizes the input) and OpenReader all come from it.
 struct TechnologyEntry {
   const char* name;
   ReaderFactory* open;
+  Recognizer* recognizes;
 };
 inline constexpr TechnologyEntry kTechnologies[] = {
-    {"st", OpenStReader},            // legacy Spatial Transcriptomics
-    {"h5ad", OpenH5adReader},        // AnnData and a folder of ready patches
-    {"virtual", OpenVirtualReader},  // the simulated tissue
+    {"visium", OpenVisiumReader, LooksLikeVisium},     // 10x Visium: spaceranger's outs
+    {"st", OpenStReader, LooksLikeSt},                 // legacy Spatial Transcriptomics
+    {"h5ad", OpenH5adReader, LooksLikeH5ad},           // AnnData and a folder of ready patches
+    {"virtual", OpenVirtualReader, LooksLikeNothing},  // the simulated tissue
 };
 inline constexpr auto kTechnologyNames = NamesIn(kTechnologies);
 
+// The choices of --technology.
+inline std::vector<std::string> TechnologyChoices() {
+  std::vector<std::string> choices = Listed(kTechnologyNames);
+  choices.insert(choices.begin(), "auto");
+  return choices;
+}
+
 struct PrepareOptions {
   CommonOptions common;
-  std::string technology = "st";
+  std::string technology = "auto";
   std::string input;
   std::vector<std::string> sections;
   int64_t patch_size = 0;
@@ -44,7 +57,9 @@ struct PrepareOptions {
   int64_t block_size = 0;
   bool allow_leak = false;
   bool no_images = false;
+  bool keep_orientation = false;
   std::string layer = "X";
+  std::string matrix = "auto";
   double min_counts = 0;
   int64_t min_genes = 0;
   std::string vocabulary;
@@ -57,8 +72,8 @@ struct PrepareOptions {
   void Fields(Visitor& v) {
     v("common", common, "");
     v.Group("Input");
-    v("technology", technology, "kind of data", Choices{Listed(kTechnologyNames)});
-    v("input", input, "folder or file of the data");
+    v("technology", technology, "kind of data; auto tells it by the files", Choices{TechnologyChoices()});
+    v("input", input, "folder or file of the data, as the vendor ships it");
     v("sections", sections, "use only these sections");
     v.Group("Images");
     v("patch_size", patch_size, "side of the patch around a spot, in px of the section image", Range{0, 65536});
@@ -84,14 +99,20 @@ struct PrepareOptions {
     v("allow_leak", allow_leak, "keep a split that leaks");
     v.Group("Images");
     v("no_images", no_images, "keep only the expression, for pretraining");
+    v("keep_orientation", keep_orientation,
+      "keep an image as it is though the observations fit its tissue better when it is flipped or turned");
     v.Group("Expression");
     v("layer", layer, "matrix with the raw counts: X, raw or the name of a layer");
+    v("matrix", matrix, "visium: which of spaceranger's matrices; auto: filtered, or raw where there is no other",
+      Choices{{"auto", "filtered", "raw", "probe"}});
     v("min_counts", min_counts, "drop observations with fewer counts", Range{0, 1e12});
     v("min_genes", min_genes, "drop observations with fewer genes", Range{0, 1e9});
     v("vocabulary", vocabulary, "folder of Geneformer's pickles, or JSON (default: the built-in table of V1)");
     v("ortholog_table", ortholog_table, "table with two columns: a gene of this species, its human Ensembl id");
     v.Group("Images");
-    v("images", images, "folder of ready patches <obs_name>.png, .jpg or .tif (h5ad), or of section images (st)");
+    v("images", images,
+      "folder of ready patches <obs_name>.png, .jpg or .tif (h5ad), or of section images (st, visium); one image where "
+      "there is one section");
     v.Group("Virtual tissue");
     v("style", style, "how it is stained", Choices{{"he", "dapi", "fluorescence"}});
     v("spots", spots, "number of spots (0: 3,000)", Range{0, 1e7});

@@ -61,6 +61,7 @@ struct SourceData {
   std::optional<ReadyPatches> ready_patches;
   bool centres_are_on_array = false;       // they count positions of an array, which is no place in an image
   double pitch = 0;                        // between neighbouring spots, as centres count; 0: unknown
+  double pitch_um = 0;                     // the same where it is known in um; 0: unknown
   DataFrame obs, var;                      // obs: the vendor's own columns, a row an observation
   std::map<std::string, DenseArray> obsm;  // embeddings that come with the file, less "spatial"
   std::vector<std::string> gene_names;     // an entry a column: what to look up in the vocabulary
@@ -68,6 +69,8 @@ struct SourceData {
   std::string default_split = "section";
   std::vector<std::string> default_test, default_val;  // for the default split when the user names no value
   std::map<std::string, int64_t> dropped;              // rows of the files that are no observation here, by reason
+  std::string version = {};               // of the vendor's software, as the files state it; "": not stated
+  std::vector<std::string> missing = {};  // what is not there and would make the dataset better, a line each
   Json provenance = Json::object();
 
   // Of the ready patches, or of the first image that there is; empty: no images.

@@ -30,8 +30,18 @@ class SectionReader {
   SourceData data_;
 };
 
+// The first of kTechnologies that recognizes the input, "" when none does.
+std::string RecognizedTechnology(const fs::path& input);
+
+// The technology that options.input is laid out as, where options.technology is "auto"; else that. UsageError INPUT
+// when there is no input to tell it by, TECHNOLOGY when none recognizes it.
+std::string TechnologyOf(const PrepareOptions& options);
+
 // The reader for options.technology, from kTechnologies (prepare_options.h). UsageError TECHNOLOGY for an unknown one.
 //
+// visium: spaceranger's outs (or a folder of several, or a download with the dataset's name before each file): a
+// matrix (options.matrix; HDF5 or MatrixMarket), spatial/ with positions and scale factors, and the image that
+// spaceranger was run on (options.images, or beside it), else its reduced copies. obs_names are <section>_<barcode>.
 // st: a folder (or one count table) with, for each section S, S.tsv[.gz] (rows XxY or X_Y, a column a gene),
 // S_selection.tsv[.gz] (x, y, pixel_x, pixel_y, selected), S.jpg|png|tif, and optionally S-cluster-annotation.tsv[.gz]
 // (x, y, label, patient_id) and S-proportion.tsv[.gz]. Images may be in options.images or in a sub-folder or sibling

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "genvinci/core/files.h"
+#include "genvinci/io/image.h"
+#include "genvinci/technologies/section.h"
+
+// What the readers of vendors' folders share.
+namespace genvinci {
+
+// The file or folder in `folder` that has one of the names, or whose name ends in "_" and one of them, as download
+// sites (and vpt) put the dataset's name before it; earlier names and those without a prefix first. Empty: there is
+// none. DataError FILE_AMBIGUOUS when several prefixes are there.
+fs::path FindNamed(const fs::path& folder, const std::vector<std::string>& names);
+
+// Entries of a folder by name. IoError DIR_READ.
+std::vector<fs::path> SortedEntries(const fs::path& folder);
+
+// The sections that a user's folder leads to: the folder itself where it `is_section`, else those of its sub-folders,
+// by name, each perhaps within `inner` ("outs"). A section is named as its folder is; one within `inner` as that
+// folder's parent. Empty: none.
+struct SectionFolder {
+  std::string name;
+  fs::path path;
+};
+std::vector<SectionFolder> FindSectionFolders(const fs::path& input, const std::string& inner,
+                                              const std::function<bool(const fs::path&)>& is_section);
+// Those that --sections names, or all. UsageError SECTIONS for one that is not there.
+std::vector<SectionFolder> ChosenSections(std::vector<SectionFolder> found, const std::vector<std::string>& names,
+                                          const fs::path& input);
+
+// The image in the user's --images for a section: the file itself where there is one section, else the file of that
+// folder whose name is, or starts with, the section's. MissingFileError IMAGE_MISSING, DataError FILE_AMBIGUOUS.
+fs::path FindUserImage(const fs::path& images, const std::string& section, bool is_only_section);
+
+// What an image holds, less its scale. DataError SECTION_IMAGE when its channels differ from those of `before`.
+SectionImage DescribeImage(const fs::path& path, const SourceData& before);
+
+// DataError IDS_JOIN when none of the ids is found in the other table: names both files, how many of how many, and
+// three of each. Warns when it is fewer than half.
+struct IdTable {
+  fs::path path;
+  const std::vector<std::string>& ids;
+};
+void RequireJoin(const IdTable& of, const IdTable& in, int64_t joined);
+
+// DataError NOT_COUNTS for a value that is no whole number; rows are those of `names`.
+void RequireWholeCounts(const SparseRows& rows, const fs::path& path, const std::vector<std::string>& names);
+
+// A position that may be missing: NaN for "", "NA" and "nan", else a finite number. False: neither.
+bool ParsePosition(std::string_view text, double& value);
+
+}  // namespace genvinci
