@@ -117,7 +117,8 @@ std::vector<int64_t> PlanSides(const PrepareOptions& options, const SourceData& 
     int64_t side = options.patch_size;
     if (options.patch_um > 0) side = std::llround(options.patch_um / um_per_px);
     if (side == 0 && data.ready_patches) side = data.ready_patches->size;
-    if (side == 0 && data.pitch_um > 0 && um_per_px > 0) side = std::llround(data.pitch_um / um_per_px);
+    const double default_um = data.default_patch_um > 0 ? data.default_patch_um : data.pitch_um;
+    if (side == 0 && default_um > 0 && um_per_px > 0) side = std::llround(default_um / um_per_px);
     if (side == 0) side = std::llround(data.pitch);
     if (side <= 0)
       throw UsageError("PATCH_SIZE", "{}: no patch size follows from the files: give --patch_size", data.name);
@@ -171,7 +172,8 @@ PatchPlan PlanPatches(const PrepareOptions& options, const SourceData& data) {
   plan.sides = PlanSides(options, data);
   const int64_t side = plan.largest_side();
   if (options.patch_size == 0 && options.patch_um == 0 && !data.ready_patches)
-    Log("patches are {0} x {0} px, the pitch of the spots; --patch_size or --patch_um chooses", side);
+    Log("patches are {0} x {0} px{1}; --patch_size or --patch_um chooses", side,
+        data.default_patch_um > 0 ? fmt::format(" ({} um)", data.default_patch_um) : ", the pitch of the spots");
   plan.stored = options.img_size > 0 ? options.img_size : data.ready_patches ? data.ready_patches->size : side;
   double um_per_px = data.ready_patches ? data.ready_patches->um_per_px : 0;
   for (size_t s = 0; s < data.sections.size(); ++s)

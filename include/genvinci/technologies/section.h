@@ -62,6 +62,7 @@ struct SourceData {
   bool centres_are_on_array = false;       // they count positions of an array, which is no place in an image
   double pitch = 0;                        // between neighbouring spots, as centres count; 0: unknown
   double pitch_um = 0;                     // the same where it is known in um; 0: unknown
+  double default_patch_um = 0;             // side of a patch where the user names none; 0: the pitch
   DataFrame obs, var;                      // obs: the vendor's own columns, a row an observation
   std::map<std::string, DenseArray> obsm;  // embeddings that come with the file, less "spatial"
   std::vector<std::string> gene_names;     // an entry a column: what to look up in the vocabulary
