@@ -34,9 +34,10 @@ endforeach()
 
 find_path(ARROW_INCLUDE arrow/api.h HINTS ${GENVINCI_WHEELS}/pyarrow/include REQUIRED)
 find_library(ARROW_LIBRARY arrow HINTS ${GENVINCI_WHEELS}/pyarrow REQUIRED)
+find_library(PARQUET_LIBRARY parquet HINTS ${GENVINCI_WHEELS}/pyarrow REQUIRED)
 add_library(genvinci::arrow INTERFACE IMPORTED)
 target_include_directories(genvinci::arrow SYSTEM INTERFACE ${ARROW_INCLUDE})
-target_link_libraries(genvinci::arrow INTERFACE ${ARROW_LIBRARY})
+target_link_libraries(genvinci::arrow INTERFACE ${PARQUET_LIBRARY} ${ARROW_LIBRARY})
 
 find_file(PLOTLY_JS plotly.min.js PATHS ${GENVINCI_WHEELS}/plotly/package_data NO_DEFAULT_PATH)
 if(NOT PLOTLY_JS)

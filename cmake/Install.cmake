@@ -8,5 +8,5 @@ install(TARGETS genvinci_shared LIBRARY DESTINATION ${private_libraries})
 get_filename_component(torch_lib ${TORCH_torch_cpu} DIRECTORY)
 file(GLOB private_files ${torch_lib}/libtorch_cpu.so ${torch_lib}/libc10.so ${torch_lib}/libgomp* ${torch_lib}/libgfortran*
   ${GENVINCI_WHEELS}/nvidia/cu13/lib/libcudart.so.* ${GENVINCI_WHEELS}/nvidia/cu13/lib/libcupti.so.*
-  ${GENVINCI_WHEELS}/pyarrow/libarrow.so.*)
+  ${GENVINCI_WHEELS}/pyarrow/libarrow.so.* ${GENVINCI_WHEELS}/pyarrow/libparquet.so.*)
 install(FILES ${private_files} DESTINATION ${private_libraries})

@@ -42,10 +42,21 @@ download_wheels() {
     -d .deps/download -r "$1"
 }
 
+# The wheel names its libraries by their full version only; the linker looks for the short name.
+name_arrow() {
+  local library
+  for library in "$1"/pyarrow/{libarrow,libparquet}.so.*; do
+    ln -sf "$(basename "$library")" "${library%.so.*}.so"
+  done
+}
+
 # unpack_wheels: each wheel's files land in .deps/wheels; the stamp is the hash of the list.
 unpack_wheels() {
   local stamp; stamp=$(sha256sum scripts/wheels.txt | cut -d' ' -f1)
-  [ "$(cat .deps/wheels/.stamp 2>/dev/null || true)" = "$stamp" ] && return
+  if [ "$(cat .deps/wheels/.stamp 2>/dev/null || true)" = "$stamp" ]; then
+    name_arrow .deps/wheels
+    return
+  fi
   python_venv
   say "downloading LibTorch, Arrow and plotly.js (600 MB, once)"
   rm -rf .deps/wheels.part
@@ -60,11 +71,7 @@ unpack_wheels() {
     unzip -qo "$wheel" "${only[@]}" -d .deps/wheels.part
   done
   rm -rf .deps/download .deps/wheels
-  # The wheel names its libraries by their full version only; the linker looks for the short name.
-  local library
-  for library in .deps/wheels.part/pyarrow/libarrow.so.*; do
-    ln -sf "$(basename "$library")" "${library%.so.*}.so"
-  done
+  name_arrow .deps/wheels.part
   echo "$stamp" > .deps/wheels.part/.stamp
   mv .deps/wheels.part .deps/wheels
 }

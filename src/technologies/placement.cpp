@@ -7,14 +7,17 @@
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/median.h"
+#include "genvinci/data/dataset.h"
 
 namespace genvinci {
 namespace {
 
-constexpr size_t kFewest = 20;          // observations that can tell an orientation
-constexpr double kClearly = 0.15;       // by which another orientation's correlation must be higher
-constexpr double kEnough = 0.25;        // that it must have itself
-constexpr double kDefaultUmRadius = 6;  // of a cell, where observations have no pitch
+constexpr size_t kFewest = 20;      // observations that can tell an orientation
+constexpr double kClearly = 0.15;   // by which another orientation's correlation must be higher
+constexpr double kEnough = 0.25;    // that it must have itself,
+constexpr double kAgainst = -0.25;  // unless observations avoid the tissue, so to speak, as the image is,
+constexpr double kReversal = 0.35;  // and the other orientation is better by this
+constexpr double kNucleusUm = 3;    // radius of what is looked at where observations have no pitch
 
 // Where (x, y) of the section's image lies in a turned one, as shares of width and height.
 struct Orientation {
@@ -38,17 +41,19 @@ Point Turned(const Orientation& orientation, const Point& share) {
   return turned;
 }
 
-// Distance of each pixel from the background, the mean of channels: colour images have a bright one, others a dark.
-std::vector<double> SignalOf(const Image& image) {
+double ValueAt(const Image& image, int64_t x, int64_t y, int64_t channel) {
+  const uint8_t* at = image.At(x, y);
+  return image.bits == 8 ? at[channel] : reinterpret_cast<const uint16_t*>(at)[channel];
+}
+
+std::vector<double> SignalOf(const Image& image, bool is_bright) {
   std::vector<double> signal;
-  const bool bright = image.channels >= 3;
   for (int64_t y = 0; y < image.height; ++y)
     for (int64_t x = 0; x < image.width; ++x) {
       double sum = 0;
-      const uint8_t* at = image.At(x, y);
-      for (int64_t c = 0; c < std::min<int64_t>(image.channels, bright ? 3 : 1); ++c)
-        sum += image.bits == 8 ? at[c] : reinterpret_cast<const uint16_t*>(at)[c];
-      signal.push_back(bright ? -sum : sum);
+      for (int64_t c = 0; c < (is_bright ? std::min<int64_t>(image.channels, 3) : 1); ++c)
+        sum += ValueAt(image, x, y, c);
+      signal.push_back(is_bright ? -sum : sum);
     }
   // A few bright specks must not outweigh the tissue.
   std::vector<double> sorted = signal;
@@ -68,6 +73,25 @@ double Correlation(const std::vector<double>& a, const std::vector<double>& b) {
     ab += da * db, aa += da * da, bb += db * db;
   }
   return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
+}
+
+// Colour is of transmitted light, named stains are fluorescent; of grey the background, which is most of the border,
+// tells.
+bool IsBright(const SectionImage& image, const Image& thumbnail) {
+  if (image.channels == DefaultChannels(3)) return true;
+  if (image.channels != DefaultChannels(1)) return false;
+  std::vector<double> border;
+  for (int64_t x = 0; x < thumbnail.width; ++x)
+    for (const int64_t y : {int64_t{0}, thumbnail.height - 1}) border.push_back(ValueAt(thumbnail, x, y, 0));
+  for (int64_t y = 0; y < thumbnail.height; ++y)
+    for (const int64_t x : {int64_t{0}, thumbnail.width - 1}) border.push_back(ValueAt(thumbnail, x, y, 0));
+  std::vector<double> all = SignalOf(thumbnail, false);
+  return Median(std::move(border)) > Median(std::move(all));
+}
+
+bool FitsBetter(const OrientationScore& other, const OrientationScore& as_is) {
+  const double gain = other.correlation - as_is.correlation;
+  return (other.correlation >= kEnough && gain >= kClearly) || (as_is.correlation <= kAgainst && gain >= kReversal);
 }
 
 // 1 within `radius` px of an observation, else 0.
@@ -110,9 +134,9 @@ void RequireInside(const SectionImage& image, const std::string& section, const 
 
 }  // namespace
 
-std::vector<OrientationScore> OrientationScores(const Image& thumbnail, const std::vector<Point>& centres,
-                                                double radius) {
-  const std::vector<double> signal = SignalOf(thumbnail);
+std::vector<OrientationScore> OrientationScores(const Image& thumbnail, bool is_bright,
+                                                const std::vector<Point>& centres, double radius) {
+  const std::vector<double> signal = SignalOf(thumbnail, is_bright);
   const auto width = static_cast<double>(thumbnail.width), height = static_cast<double>(thumbnail.height);
   std::vector<OrientationScore> scores;
   for (const Orientation& orientation : kOrientations) {
@@ -142,15 +166,16 @@ Json CheckPlacement(const PrepareOptions& options, const SectionReader& reader) 
     const double scale = static_cast<double>(thumbnail.width) / static_cast<double>(image.width);
     double radius = image.pixel_from_section.xx * data.pitch / 2;
     if (data.pitch_um > 0 && image.um_per_px > 0) radius = data.pitch_um / image.um_per_px / 2;
-    if (radius <= 0 && image.um_per_px > 0) radius = kDefaultUmRadius / image.um_per_px;
+    if (radius <= 0 && image.um_per_px > 0) radius = kNucleusUm / image.um_per_px;
     std::vector<Point> reduced;
     for (const Point& centre : centres) reduced.push_back({centre.x * scale, centre.y * scale});
-    const std::vector<OrientationScore> scores = OrientationScores(thumbnail, reduced, std::max(radius * scale, 1.0));
+    const std::vector<OrientationScore> scores =
+        OrientationScores(thumbnail, IsBright(image, thumbnail), reduced, std::max(radius * scale, 1.0));
     for (const OrientationScore& score : scores)
       report[data.sections[s].name][score.orientation] = std::round(score.correlation * 1e4) / 1e4;
     const auto best = std::max_element(scores.begin(), scores.end(),
                                        [](const auto& a, const auto& b) { return a.correlation < b.correlation; });
-    if (best->correlation < kEnough || best->correlation - scores.front().correlation < kClearly) continue;
+    if (!FitsBetter(*best, scores.front())) continue;
     const std::string what = fmt::format(
         "{}: section {}: the image's tissue fits the observations better {} (correlation {:.2f}) than as "
         "it is ({:.2f})",

@@ -19,7 +19,9 @@ struct OrientationScore {
   const char* orientation;
   double correlation;
 };
-std::vector<OrientationScore> OrientationScores(const Image& thumbnail, const std::vector<Point>& centres,
-                                                double radius);
+// `is_bright`: tissue is darker than the background, as in transmitted light; else brighter, as in fluorescence, and
+// the first channel is looked at alone.
+std::vector<OrientationScore> OrientationScores(const Image& thumbnail, bool is_bright,
+                                                const std::vector<Point>& centres, double radius);
 
 }  // namespace genvinci

@@ -23,7 +23,7 @@ std::unique_ptr<ImageSource> SectionReader::OpenSection(size_t section) const {
   const Section& of = data_.sections.at(section);
   GENVINCI_CHECK(!of.images.empty(), "{}: section {} has no image to cut from", data_.name, of.name);
   const SectionImage& image = of.images.front();
-  std::unique_ptr<ImageSource> source = OpenImageSource(image.path);
+  std::unique_ptr<ImageSource> source = image.places.empty() ? OpenImageSource(image.path) : OpenChannels(image.places);
   GENVINCI_CHECK(source->info().width == image.width && source->info().height == image.height,
                  "{}: size differs from its header", of.name);
   return source;

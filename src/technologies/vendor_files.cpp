@@ -132,6 +132,26 @@ SectionImage DescribeImage(const fs::path& path, const SourceData& before) {
   return image;
 }
 
+SectionImage DescribeChannels(const std::vector<ChannelPlace>& places, const std::vector<std::string>& channels,
+                              const SourceData& before) {
+  const ImageInfo info = OpenChannels(places)->info();
+  SectionImage image{places.front().file, channels, info.width, info.height, info.bits};
+  image.places = places;
+  if (const auto& others = before.channels(); !others.empty() && others != channels)
+    throw DataError("SECTION_IMAGE", "{}: channels {}, the sections before have {}: choose with --channels",
+                    image.path.string(), JoinText(channels, ", "), JoinText(others, ", "));
+  return image;
+}
+
+std::vector<std::string> ChosenChannels(const std::vector<std::string>& there, const std::vector<std::string>& names,
+                                        const fs::path& path) {
+  for (const std::string& name : names)
+    if (std::find(there.begin(), there.end(), name) == there.end())
+      throw UsageError("CHANNELS", "--channels {}: not in {}{}: the channels are {}", name, path.string(),
+                       DidYouMean(name, there), JoinText(there, ", "));
+  return names.empty() ? there : names;
+}
+
 void RequireJoin(const IdTable& of, const IdTable& in, int64_t joined) {
   const auto all = static_cast<int64_t>(of.ids.size());
   if (joined == 0)

@@ -40,6 +40,14 @@ fs::path FindUserImage(const fs::path& images, const std::string& section, bool 
 // What an image holds, less its scale. DataError SECTION_IMAGE when its channels differ from those of `before`.
 SectionImage DescribeImage(const fs::path& path, const SourceData& before);
 
+// The same of an image whose channels come from several files (or are some of one), named `channels`.
+SectionImage DescribeChannels(const std::vector<ChannelPlace>& places, const std::vector<std::string>& channels,
+                              const SourceData& before);
+
+// The channels that --channels names, in its order, or all. UsageError CHANNELS names those that are there.
+std::vector<std::string> ChosenChannels(const std::vector<std::string>& there, const std::vector<std::string>& names,
+                                        const fs::path& path);
+
 // DataError IDS_JOIN when none of the ids is found in the other table: names both files, how many of how many, and
 // three of each. Warns when it is fewer than half.
 struct IdTable {

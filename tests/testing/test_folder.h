@@ -8,6 +8,7 @@
 #include <string>
 
 #include "genvinci/core/error.h"
+#include "genvinci/core/files.h"
 #include "genvinci/core/log.h"
 #include "genvinci/io/gzip.h"
 

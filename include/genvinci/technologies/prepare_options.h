@@ -14,10 +14,10 @@ struct PrepareOptions;
 
 // Opens the files that options.input leads to. Each reader is defined in a source file of its own in src/technologies.
 using ReaderFactory = std::unique_ptr<SectionReader>(const PrepareOptions& options);
-ReaderFactory OpenVisiumReader, OpenStReader, OpenH5adReader, OpenVirtualReader;
+ReaderFactory OpenVisiumReader, OpenMerscopeReader, OpenStReader, OpenH5adReader, OpenVirtualReader;
 // Whether a file or folder is laid out as that technology's; a look at names and headers, not at what they hold.
 using Recognizer = bool(const fs::path& input);
-Recognizer LooksLikeVisium, LooksLikeSt, LooksLikeH5ad, LooksLikeNothing;
+Recognizer LooksLikeVisium, LooksLikeMerscope, LooksLikeSt, LooksLikeH5ad, LooksLikeNothing;
 
 // The visible registry of technologies: the choices of --technology, its errors, `auto` (which takes the first that
 // recognizes the input) and OpenReader all come from it.
@@ -27,10 +27,11 @@ struct TechnologyEntry {
   Recognizer* recognizes;
 };
 inline constexpr TechnologyEntry kTechnologies[] = {
-    {"visium", OpenVisiumReader, LooksLikeVisium},     // 10x Visium: spaceranger's outs
-    {"st", OpenStReader, LooksLikeSt},                 // legacy Spatial Transcriptomics
-    {"h5ad", OpenH5adReader, LooksLikeH5ad},           // AnnData and a folder of ready patches
-    {"virtual", OpenVirtualReader, LooksLikeNothing},  // the simulated tissue
+    {"visium", OpenVisiumReader, LooksLikeVisium},        // 10x Visium: spaceranger's outs
+    {"merscope", OpenMerscopeReader, LooksLikeMerscope},  // Vizgen MERSCOPE and vpt's output
+    {"st", OpenStReader, LooksLikeSt},                    // legacy Spatial Transcriptomics
+    {"h5ad", OpenH5adReader, LooksLikeH5ad},              // AnnData and a folder of ready patches
+    {"virtual", OpenVirtualReader, LooksLikeNothing},     // the simulated tissue
 };
 inline constexpr auto kTechnologyNames = NamesIn(kTechnologies);
 
@@ -65,6 +66,8 @@ struct PrepareOptions {
   std::string vocabulary;
   std::string ortholog_table;
   std::string images;
+  std::vector<std::string> channels;
+  int64_t z_plane = -1;
   std::string style = "he";
   int64_t spots = 0;
 
@@ -113,6 +116,8 @@ struct PrepareOptions {
     v("images", images,
       "folder of ready patches <obs_name>.png, .jpg or .tif (h5ad), or of section images (st, visium); one image where "
       "there is one section");
+    v("channels", channels, "keep only these channels or stains, by name (merscope)");
+    v("z_plane", z_plane, "plane of the images (merscope; -1: the middle one)", Range{-1, 1000});
     v.Group("Virtual tissue");
     v("style", style, "how it is stained", Choices{{"he", "dapi", "fluorescence"}});
     v("spots", spots, "number of spots (0: 3,000)", Range{0, 1e7});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "genvinci/core/json.h"
+#include "genvinci/io/channel_image.h"
 #include "genvinci/io/h5ad.h"
 
 namespace genvinci {
@@ -29,6 +30,8 @@ struct SectionImage {
   int bits = 8;
   double um_per_px = 0;            // 0: unknown
   Affine pixel_from_section = {};  // from what its observations' centres count
+  // Where each channel is, for those that are not the channels of one file in its order; empty: they are.
+  std::vector<ChannelPlace> places = {};
 };
 
 // A piece of tissue that was imaged as one.
