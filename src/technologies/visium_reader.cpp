@@ -4,16 +4,13 @@
 #include <map>
 #include <unordered_map>
 
-#include "feature_columns.h"
 #include "genvinci/core/error.h"
-#include "genvinci/core/json.h"
 #include "genvinci/core/log.h"
 #include "genvinci/core/median.h"
 #include "genvinci/core/text.h"
 #include "genvinci/io/table.h"
-#include "genvinci/io/tenx_matrix.h"
 #include "genvinci/technologies/section_reader.h"
-#include "vendor_files.h"
+#include "spaceranger_files.h"
 
 namespace genvinci {
 namespace {
@@ -22,19 +19,10 @@ constexpr double kPitchUm = 100;
 // What spaceranger's `fiducial_diameter_fullres` stands for, on every slide.
 constexpr double kFiducialUm = 105;
 constexpr double kScaleTolerance = 0.05;
-constexpr double kReducedTolerance = 1.5;  // px by which spaceranger's own reduced images are off when it rounds
 constexpr int64_t kVisiumBatchRows = 1024;
 
 const std::vector<std::string> kPositions = {"tissue_positions.csv", "tissue_positions_list.csv",
                                              "tissue_positions.csv.gz", "tissue_positions_list.csv.gz"};
-const std::vector<std::string> kFiltered = {"filtered_feature_bc_matrix.h5", "filtered_feature_bc_matrix"};
-const std::vector<std::string> kRaw = {"raw_feature_bc_matrix.h5", "raw_feature_bc_matrix"};
-const std::vector<std::string> kProbes = {"raw_probe_bc_matrix.h5"};
-// The user's own image, as 10x's download pages name it.
-const std::vector<std::string> kFullImages = {"tissue_image.tif", "tissue_image.tiff", "tissue_image.btf",
-                                              "tissue_image.jpg", "image.tif",         "image.tiff",
-                                              "image.btf",        "image.jpg"};
-
 // The folder of positions and scale factors in a section's folder; empty: this is none.
 fs::path SpatialFolder(const fs::path& section) {
   for (const fs::path& folder : {FindNamed(section, {"spatial"}), section})
@@ -48,10 +36,6 @@ struct VisiumSpot {
   bool in_tissue = false;
   int64_t row = 0, column = 0;  // on the array
   Point centre;                 // px of the full-resolution image; NaN: not stated
-};
-
-struct VisiumFactors {
-  double hires = 0, lowres = 0, fiducial = 0, registration = 0;  // 0: not stated
 };
 
 // The columns of a list of positions are told by their order: the same list comes with a header and without.
@@ -115,19 +99,6 @@ class PositionList {
   std::unordered_map<std::string, VisiumSpot> spots_;
 };
 
-VisiumFactors ReadFactors(const fs::path& path) {
-  const Json json = ReadJson(path);
-  const auto number = [&](const char* key) -> double {
-    const auto found = json.is_object() ? json.find(key) : json.end();
-    if (found == json.end() || found->is_null()) return 0;
-    if (!found->is_number() || !(found->get<double>() > 0))
-      throw DataError("VISIUM_FACTORS", "{}: {} is {}: expected a number above 0", path.string(), key, found->dump());
-    return found->get<double>();
-  };
-  return {number("tissue_hires_scalef"), number("tissue_lowres_scalef"), number("fiducial_diameter_fullres"),
-          number("regist_target_img_scalef")};
-}
-
 class VisiumReader : public SectionReader {
  public:
   explicit VisiumReader(const PrepareOptions& options) : options_(options) {
@@ -160,53 +131,28 @@ class VisiumReader : public SectionReader {
   }
 
  private:
-  fs::path FindMatrix(const fs::path& section) const {
-    std::vector<std::string> names;
-    for (const auto& [kind, of_kind] : {std::pair{"filtered", kFiltered}, {"raw", kRaw}, {"probe", kProbes}})
-      if (options_.matrix == kind || (options_.matrix == "auto" && std::string(kind) != "probe"))
-        names.insert(names.end(), of_kind.begin(), of_kind.end());
-    const fs::path found = FindNamed(section, names);
-    if (found.empty())
-      throw MissingFileError("MATRIX_MISSING", "{}: holds no {}: fetch it, or choose another with --matrix",
-                             section.string(), JoinText(names, " or "));
-    return found;
-  }
-
   void AddSection(const SectionFolder& folder, bool is_only) {
     const fs::path spatial = SpatialFolder(folder.path), positions_path = FindNamed(spatial, kPositions);
-    const fs::path factors_path = FindNamed(spatial, {"scalefactors_json.json", "scalefactors_json.json.gz"});
-    if (factors_path.empty())
-      throw MissingFileError("VISIUM_FACTORS", "{}: holds no scalefactors_json.json: it states the scale; fetch it",
-                             spatial.string());
-    const VisiumFactors factors = ReadFactors(factors_path);
+    const SpaceRangerFactors factors = ReadFactors(spatial);
     const PositionList positions(positions_path);
-    matrices_.push_back(TenxMatrix::Open(FindMatrix(folder.path)));
-    AddFeatures(*matrices_.back());
+    matrices_.push_back(TenxMatrix::Open(FindSpaceRangerMatrix(folder.path, options_.matrix, "feature_bc_matrix")));
+    AddFeatures(*matrices_.back(), columns_);
     if (data_.version.empty()) data_.version = matrices_.back()->software();
     AddSpots(folder, positions_path, positions);
     Section section{folder.name};
     if (!options_.no_images) {
-      SectionImage image = ChooseImage(folder, spatial, factors, is_only);
-      const double full_um = UmPerPx(factors, positions, factors_path);
+      SectionImage image =
+          ChooseSpaceRangerImage(options_, {folder.name, folder.path, spatial, is_only}, factors, data_);
+      const double full_um = UmPerPx(factors, positions, spatial);
       image.um_per_px = options_.um_per_px > 0 ? options_.um_per_px : full_um / image.pixel_from_section.xx;
       Log("{}: {} ({} x {} px, {:.4f} um per px)", folder.name, image.path.string(), image.width, image.height,
           image.um_per_px);
       section.images.push_back(std::move(image));
     }
-    for (const fs::path& path : {matrices_.back()->path(), positions_path, factors_path})
+    for (const fs::path& path : {matrices_.back()->path(), positions_path})
       data_.provenance["files"].push_back(FileFacts(path));
     for (const SectionImage& image : section.images) data_.provenance["files"].push_back(FileFacts(image.path));
     data_.sections.push_back(std::move(section));
-  }
-
-  void AddFeatures(const TenxMatrix& matrix) {
-    std::vector<Feature> features;
-    std::vector<std::string> dropped;
-    for (const TenxFeature& feature : matrix.features()) {
-      features.push_back({feature.id, feature.name, feature.type});
-      dropped.emplace_back(feature.is_excluded_probe ? "excluded probe" : "");
-    }
-    columns_.Add(features, std::move(dropped));
   }
 
   void AddSpots(const SectionFolder& folder, const fs::path& path, const PositionList& positions) {
@@ -252,10 +198,10 @@ class VisiumReader : public SectionReader {
     return clusters;
   }
 
-  double UmPerPx(const VisiumFactors& factors, const PositionList& positions, const fs::path& path) const {
+  double UmPerPx(const SpaceRangerFactors& factors, const PositionList& positions, const fs::path& path) const {
     const double pitch = positions.Pitch();
     const double by_pitch = pitch > 0 ? kPitchUm / pitch : 0;
-    const double by_fiducial = factors.fiducial > 0 ? kFiducialUm / factors.fiducial : 0;
+    const double by_fiducial = factors.fiducial_px > 0 ? kFiducialUm / factors.fiducial_px : 0;
     if (by_pitch == 0 && by_fiducial == 0 && options_.um_per_px == 0)
       throw DataError("VISIUM_SCALE",
                       "{}: states no fiducial_diameter_fullres, and no spots lie beside each other: give "
@@ -269,69 +215,6 @@ class VisiumReader : public SectionReader {
                       "image",
                       path.string(), by_fiducial, by_pitch);
     return by_fiducial > 0 ? by_fiducial : by_pitch;
-  }
-
-  // Px of `path` for each px of the full image; identity where it is that.
-  SectionImage Scaled(const fs::path& path, double factor) const {
-    SectionImage image = DescribeImage(path, data_);
-    if (image.channels.size() != 1 && image.channels.size() != 3)
-      throw DataError("SECTION_IMAGE", "{}: {} channels: expected grey or colour", path.string(),
-                      image.channels.size());
-    image.pixel_from_section = {factor, 0, 0, 0, factor, 0};
-    return image;
-  }
-
-  // How the size of a full image disagrees with spaceranger's reduced copy of it; "": it does not, or there is none.
-  static std::string Disagreement(const fs::path& full, const fs::path& reduced, double factor) {
-    if (reduced.empty() || factor == 0) return "";
-    const ImageInfo large = ReadImageInfo(full), small = ReadImageInfo(reduced);
-    const auto fits = [&](int64_t of_large, int64_t of_small) {
-      return std::abs(static_cast<double>(of_large) * factor - static_cast<double>(of_small)) <= kReducedTolerance;
-    };
-    if (fits(large.width, small.width) && fits(large.height, small.height)) return "";
-    return fmt::format(
-        "is {} x {} px, the positions count px of an image of about {:.0f} x {:.0f} ({} and its factor {})",
-        large.width, large.height, static_cast<double>(small.width) / factor,
-        static_cast<double>(small.height) / factor, reduced.filename().string(), factor);
-  }
-
-  SectionImage ChooseImage(const SectionFolder& folder, const fs::path& spatial, const VisiumFactors& factors,
-                           bool is_only) {
-    const fs::path hires = FindNamed(spatial, {"tissue_hires_image.png", "tissue_hires_image.png.gz"});
-    const fs::path lowres = FindNamed(spatial, {"tissue_lowres_image.png"});
-    const bool by_hires = !hires.empty() && factors.hires > 0;
-    const fs::path& reduced = by_hires ? hires : lowres;
-    const double factor = by_hires ? factors.hires : factors.lowres;
-    if (!options_.images.empty()) {
-      const fs::path given = FindUserImage(options_.images, folder.name, is_only);
-      if (const std::string what = Disagreement(given, reduced, factor); !what.empty())
-        throw DataError("SECTION_IMAGE_SIZE", "{}: {}: give the image that spaceranger was run on", given.string(),
-                        what);
-      return Scaled(given, 1);
-    }
-    for (const fs::path& place : {folder.path, folder.path.filename() == "outs" ? folder.path.parent_path() : ""}) {
-      const fs::path full = place.empty() ? place : FindNamed(place, kFullImages);
-      if (full.empty()) continue;
-      const std::string what = Disagreement(full, reduced, factor);
-      if (what.empty()) return Scaled(full, 1);
-      Warn("{}: {}: it is left aside", full.string(), what);
-    }
-    // Without a microscope's image, positions count px of the CytAssist's.
-    const fs::path cytassist = FindNamed(spatial, {"cytassist_image.tiff", "cytassist_image.tif"});
-    if (!cytassist.empty() && factors.registration == 1 && Disagreement(cytassist, reduced, factor).empty())
-      return Scaled(cytassist, 1);
-    if (reduced.empty() || factor == 0)
-      throw MissingFileError("IMAGE_MISSING",
-                             "{}: holds neither the full image nor a reduced copy with its factor: give "
-                             "--images, or pass --no_images for a dataset for pretraining",
-                             folder.path.string());
-    data_.missing.push_back(fmt::format("{}: the full-resolution image (give it with --images)", folder.name));
-    Warn(
-        "{}: no full-resolution image: patches are cut from {}, which is {:.1f} times coarser; give the full image "
-        "with "
-        "--images",
-        folder.name, reduced.filename().string(), 1 / factor);
-    return Scaled(reduced, factor);
   }
 
   void AddColumns() {

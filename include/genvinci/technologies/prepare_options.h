@@ -14,10 +14,10 @@ struct PrepareOptions;
 
 // Opens the files that options.input leads to. Each reader is defined in a source file of its own in src/technologies.
 using ReaderFactory = std::unique_ptr<SectionReader>(const PrepareOptions& options);
-ReaderFactory OpenVisiumReader, OpenMerscopeReader, OpenStReader, OpenH5adReader, OpenVirtualReader;
+ReaderFactory OpenVisiumHdReader, OpenVisiumReader, OpenMerscopeReader, OpenStReader, OpenH5adReader, OpenVirtualReader;
 // Whether a file or folder is laid out as that technology's; a look at names and headers, not at what they hold.
 using Recognizer = bool(const fs::path& input);
-Recognizer LooksLikeVisium, LooksLikeMerscope, LooksLikeSt, LooksLikeH5ad, LooksLikeNothing;
+Recognizer LooksLikeVisiumHd, LooksLikeVisium, LooksLikeMerscope, LooksLikeSt, LooksLikeH5ad, LooksLikeNothing;
 
 // The visible registry of technologies: the choices of --technology, its errors, `auto` (which takes the first that
 // recognizes the input) and OpenReader all come from it.
@@ -27,11 +27,12 @@ struct TechnologyEntry {
   Recognizer* recognizes;
 };
 inline constexpr TechnologyEntry kTechnologies[] = {
-    {"visium", OpenVisiumReader, LooksLikeVisium},        // 10x Visium: spaceranger's outs
-    {"merscope", OpenMerscopeReader, LooksLikeMerscope},  // Vizgen MERSCOPE and vpt's output
-    {"st", OpenStReader, LooksLikeSt},                    // legacy Spatial Transcriptomics
-    {"h5ad", OpenH5adReader, LooksLikeH5ad},              // AnnData and a folder of ready patches
-    {"virtual", OpenVirtualReader, LooksLikeNothing},     // the simulated tissue
+    {"visium-hd", OpenVisiumHdReader, LooksLikeVisiumHd},  // 10x Visium HD: bins and cells
+    {"visium", OpenVisiumReader, LooksLikeVisium},         // 10x Visium: spaceranger's outs
+    {"merscope", OpenMerscopeReader, LooksLikeMerscope},   // Vizgen MERSCOPE and vpt's output
+    {"st", OpenStReader, LooksLikeSt},                     // legacy Spatial Transcriptomics
+    {"h5ad", OpenH5adReader, LooksLikeH5ad},               // AnnData and a folder of ready patches
+    {"virtual", OpenVirtualReader, LooksLikeNothing},      // the simulated tissue
 };
 inline constexpr auto kTechnologyNames = NamesIn(kTechnologies);
 
@@ -61,6 +62,8 @@ struct PrepareOptions {
   bool keep_orientation = false;
   std::string layer = "X";
   std::string matrix = "auto";
+  std::string unit = "auto";
+  int64_t bin_um = 0;
   double min_counts = 0;
   int64_t min_genes = 0;
   std::string vocabulary;
@@ -77,6 +80,9 @@ struct PrepareOptions {
     v.Group("Input");
     v("technology", technology, "kind of data; auto tells it by the files", Choices{TechnologyChoices()});
     v("input", input, "folder or file of the data, as the vendor ships it");
+    v("unit", unit, "what one observation is (auto: the technology's usual; visium-hd: bin)",
+      Choices{{"auto", "spot", "bin", "cell", "nucleus"}});
+    v("bin_um", bin_um, "visium-hd: side of a bin (0: 8, or the only one that is there)", Range{0, 10000});
     v("sections", sections, "use only these sections");
     v.Group("Images");
     v("patch_size", patch_size, "side of the patch around a spot, in px of the section image", Range{0, 65536});
@@ -106,7 +112,8 @@ struct PrepareOptions {
       "keep an image as it is though the observations fit its tissue better when it is flipped or turned");
     v.Group("Expression");
     v("layer", layer, "matrix with the raw counts: X, raw or the name of a layer");
-    v("matrix", matrix, "visium: which of spaceranger's matrices; auto: filtered, or raw where there is no other",
+    v("matrix", matrix,
+      "visium and visium-hd: which of spaceranger's matrices; auto: filtered, or raw where there is no other",
       Choices{{"auto", "filtered", "raw", "probe"}});
     v("min_counts", min_counts, "drop observations with fewer counts", Range{0, 1e12});
     v("min_genes", min_genes, "drop observations with fewer genes", Range{0, 1e9});
