@@ -20,8 +20,7 @@ namespace genvinci {
 namespace {
 
 constexpr double kMerscopePatchUm = 32;  // a cell and what lies around it
-constexpr int64_t kMerscopeBatchRows = 1024;
-constexpr int64_t kMiddlePlane = 3;  // of the seven that the instrument images
+constexpr int64_t kMiddlePlane = 3;      // of the seven that the instrument images
 
 const std::vector<std::string> kCellByGene = {"cell_by_gene.csv", "cell_by_gene.csv.gz"};
 const std::vector<std::string> kCellMetadata = {"cell_metadata.csv", "cell_metadata.csv.gz"};
@@ -105,7 +104,8 @@ class MerscopeReader : public SectionReader {
 
   void ForEachBatch(const BatchUser& use) const override {
     int64_t first_row = 0;
-    for (size_t s = 0; s < tables_.size(); ++s) first_row = ReadCounts(s, first_row, use);
+    for (size_t s = 0; s < tables_.size(); ++s)
+      first_row = ReadCountTable(tables_[s], first_row, [&](const SparseRows& rows) { use(columns_.Take(rows, s)); });
   }
 
  private:
@@ -130,7 +130,6 @@ class MerscopeReader : public SectionReader {
     data_.provenance["files"].push_back(FileFacts(counts));
     for (const SectionImage& image : section.images)
       for (const ChannelPlace& place : image.places) data_.provenance["files"].push_back(FileFacts(place.file));
-    tables_.push_back(counts);
     data_.sections.push_back(std::move(section));
   }
 
@@ -142,6 +141,8 @@ class MerscopeReader : public SectionReader {
     std::vector<Feature> features;
     for (size_t k = 1; k < table.header().size(); ++k) features.push_back({table.header()[k], table.header()[k]});
     columns_.Add(features);
+    CountTable& counts = tables_.emplace_back(CountTable{path, {}});
+    for (size_t k = 1; k < table.header().size(); ++k) counts.genes.push_back(k);
   }
 
   // Ids that went through a floating number are no ids any more.
@@ -302,40 +303,8 @@ class MerscopeReader : public SectionReader {
     return DescribeChannels(places, stains, data_);
   }
 
-  int64_t ReadCounts(size_t section, int64_t first_row, const BatchUser& use) const {
-    TableReader table(tables_[section]);
-    std::vector<std::string_view> fields;
-    SparseRows rows;
-    rows.columns = static_cast<int64_t>(table.header().size()) - 1;
-    rows.first_row = first_row;
-    const auto flush = [&] {
-      RequireWholeCounts(rows, tables_[section], data_.obs.index);
-      use(columns_.Take(rows, section));
-      rows.first_row += rows.rows();
-      rows.offsets.assign(1, 0);
-      rows.indices.clear();
-      rows.values.clear();
-    };
-    while (table.Next(fields)) {
-      for (size_t k = 1; k < fields.size(); ++k) {
-        if (fields[k] == "0" || fields[k] == "0.0") continue;
-        const double count = table.Number(fields, k);
-        if (count < 0)
-          throw DataError("NOT_COUNTS", "{}: line {}, gene '{}': {} is no count", table.path().string(), table.line(),
-                          table.header()[k], count);
-        if (count == 0) continue;
-        rows.indices.push_back(static_cast<int32_t>(k - 1));
-        rows.values.push_back(static_cast<float>(count));
-      }
-      rows.offsets.push_back(static_cast<int64_t>(rows.indices.size()));
-      if (rows.rows() == kMerscopeBatchRows) flush();
-    }
-    if (rows.rows() > 0) flush();
-    return rows.first_row;
-  }
-
   PrepareOptions options_;
-  std::vector<fs::path> tables_;  // of each section
+  std::vector<CountTable> tables_;  // of each section
   FeatureColumns columns_;
   int64_t plane_ = -1;
   std::vector<std::string> cells_, fovs_;

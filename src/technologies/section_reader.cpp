@@ -1,5 +1,7 @@
 #include "genvinci/technologies/section_reader.h"
 
+#include <algorithm>
+
 #include "genvinci/core/error.h"
 #include "genvinci/core/text.h"
 
@@ -33,6 +35,37 @@ Image SectionReader::Patch(int64_t i) const {
   throw InternalError("BUG", "{}: observation {} has no ready patch", data_.name, i);
 }
 
+namespace {
+
+// Options that only some technologies know; given for another they would change nothing without a word.
+void RequireApplicable(const PrepareOptions& options, const TechnologyEntry& entry) {
+  const PrepareOptions usual;
+  struct Particular {
+    const char* option;
+    bool is_given;
+    std::vector<std::string> technologies;
+  };
+  for (const Particular& particular :
+       std::vector<Particular>{{"bin_um", options.bin_um != usual.bin_um, {"visium-hd"}},
+                               {"matrix", options.matrix != usual.matrix, {"visium", "visium-hd"}},
+                               {"channels", !options.channels.empty(), {"merscope"}},
+                               {"z_plane", options.z_plane != usual.z_plane, {"merscope"}},
+                               {"layer", options.layer != usual.layer, {"h5ad"}},
+                               {"style", options.style != usual.style, {"virtual"}},
+                               {"spots", options.spots != usual.spots, {"virtual"}}}) {
+    const auto& known = particular.technologies;
+    if (particular.is_given && std::find(known.begin(), known.end(), entry.name) == known.end())
+      throw UsageError("OPTION_TECHNOLOGY", "--{}: is for {} and means nothing for {}: leave it out", particular.option,
+                       JoinText(known, ", "), entry.name);
+  }
+  std::vector<std::string> units;
+  for (const std::string_view unit : SplitText(entry.units, ' ')) units.emplace_back(unit);
+  if (options.unit != "auto" && std::find(units.begin(), units.end(), options.unit) == units.end())
+    throw UsageError("UNIT", "--unit {}: {} has {}", options.unit, entry.name, JoinText(units, ", "));
+}
+
+}  // namespace
+
 bool LooksLikeNothing(const fs::path&) { return false; }
 
 std::string RecognizedTechnology(const fs::path& input) {
@@ -57,7 +90,9 @@ std::string TechnologyOf(const PrepareOptions& options) {
 
 std::unique_ptr<SectionReader> OpenReader(const PrepareOptions& options) {
   for (const TechnologyEntry& entry : kTechnologies) {
-    if (options.technology == entry.name) return entry.open(options);
+    if (options.technology != entry.name) continue;
+    RequireApplicable(options, entry);
+    return entry.open(options);
   }
   throw UsageError("TECHNOLOGY", "--technology {}: unknown: give one of {}", options.technology,
                    JoinText(Listed(kTechnologyNames), ", "));

@@ -9,10 +9,12 @@
 #include "genvinci/core/log.h"
 #include "genvinci/core/text.h"
 #include "genvinci/data/dataset.h"
+#include "genvinci/io/table.h"
 
 namespace genvinci {
 namespace {
 
+constexpr int64_t kCountBatchRows = 1024;
 const std::vector<std::string> kSectionImageEndings = {".tif", ".tiff", ".btf",  ".jpg",  ".jpeg",
                                                        ".png", ".svs",  ".ndpi", ".mrxs", ".qptiff"};
 
@@ -170,6 +172,40 @@ void RequireWholeCounts(const SparseRows& rows, const fs::path& path, const std:
       if (value != std::floor(value))
         throw DataError("NOT_COUNTS", "{}: {} has a count of {}: raw counts are whole numbers: give the raw matrix",
                         path.string(), names[static_cast<size_t>(rows.first_row + r)], value);
+}
+
+int64_t ReadCountTable(const CountTable& counts, int64_t first_row, const std::function<void(const SparseRows&)>& use) {
+  TableReader table(counts.path);
+  std::vector<std::string_view> fields;
+  SparseRows rows;
+  rows.columns = static_cast<int64_t>(counts.genes.size());
+  rows.first_row = first_row;
+  const auto flush = [&] {
+    use(rows);
+    rows.first_row += rows.rows();
+    rows.offsets.assign(1, 0);
+    rows.indices.clear();
+    rows.values.clear();
+  };
+  while (table.Next(fields)) {
+    if (counts.is_observation && !counts.is_observation(fields)) continue;
+    for (size_t g = 0; g < counts.genes.size(); ++g) {
+      const std::string_view text = fields[counts.genes[g]];
+      if (text == "0" || text == "0.0") continue;
+      const double count = table.Number(fields, counts.genes[g]);
+      if (count < 0 || count != std::floor(count))
+        throw DataError("NOT_COUNTS",
+                        "{}: line {}, gene '{}': {} is no count: raw counts are whole numbers, not negative",
+                        counts.path.string(), table.line(), table.header()[counts.genes[g]], count);
+      if (count == 0) continue;
+      rows.indices.push_back(static_cast<int32_t>(g));
+      rows.values.push_back(static_cast<float>(count));
+    }
+    rows.offsets.push_back(static_cast<int64_t>(rows.indices.size()));
+    if (rows.rows() == kCountBatchRows) flush();
+  }
+  if (rows.rows() > 0) flush();
+  return rows.first_row;
 }
 
 bool ParsePosition(std::string_view text, double& value) {

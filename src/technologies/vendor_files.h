@@ -59,6 +59,17 @@ void RequireJoin(const IdTable& of, const IdTable& in, int64_t joined);
 // DataError NOT_COUNTS for a value that is no whole number; rows are those of `names`.
 void RequireWholeCounts(const SparseRows& rows, const fs::path& path, const std::vector<std::string>& names);
 
+// A table of counts with a row an observation.
+struct CountTable {
+  fs::path path;
+  std::vector<size_t> genes;  // its columns that are genes, in order
+  // Whether a row is an observation; empty: all are.
+  std::function<bool(const std::vector<std::string_view>&)> is_observation = {};
+};
+// Its rows in batches, the first as number `first_row`; columns are those of `genes`. Returns the number after the
+// last. DataError NOT_COUNTS for what is negative or no whole number.
+int64_t ReadCountTable(const CountTable& table, int64_t first_row, const std::function<void(const SparseRows&)>& use);
+
 // A position that may be missing: NaN for "", "NA" and "nan", else a finite number. False: neither.
 bool ParsePosition(std::string_view text, double& value);
 

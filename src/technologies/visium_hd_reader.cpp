@@ -65,8 +65,6 @@ class VisiumHdReader : public SectionReader {
  public:
   explicit VisiumHdReader(const PrepareOptions& options)
       : options_(options), of_cells_(options.unit == "cell" || options.unit == "nucleus") {
-    if (options.unit != "auto" && options.unit != "bin" && !of_cells_)
-      throw UsageError("UNIT", "--unit {}: Visium HD has bin, cell and nucleus", options.unit);
     const std::vector<SectionFolder> folders =
         ChosenSections(FindSectionFolders(options.input, "outs", IsVisiumHd), options.sections, options.input);
     if (folders.empty())

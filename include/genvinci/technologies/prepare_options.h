@@ -14,10 +14,12 @@ struct PrepareOptions;
 
 // Opens the files that options.input leads to. Each reader is defined in a source file of its own in src/technologies.
 using ReaderFactory = std::unique_ptr<SectionReader>(const PrepareOptions& options);
-ReaderFactory OpenVisiumHdReader, OpenVisiumReader, OpenMerscopeReader, OpenStReader, OpenH5adReader, OpenVirtualReader;
+ReaderFactory OpenVisiumHdReader, OpenVisiumReader, OpenMerscopeReader, OpenCosmxReader, OpenStReader, OpenH5adReader,
+    OpenVirtualReader;
 // Whether a file or folder is laid out as that technology's; a look at names and headers, not at what they hold.
 using Recognizer = bool(const fs::path& input);
-Recognizer LooksLikeVisiumHd, LooksLikeVisium, LooksLikeMerscope, LooksLikeSt, LooksLikeH5ad, LooksLikeNothing;
+Recognizer LooksLikeVisiumHd, LooksLikeVisium, LooksLikeMerscope, LooksLikeCosmx, LooksLikeSt, LooksLikeH5ad,
+    LooksLikeNothing;
 
 // The visible registry of technologies: the choices of --technology, its errors, `auto` (which takes the first that
 // recognizes the input) and OpenReader all come from it.
@@ -25,14 +27,16 @@ struct TechnologyEntry {
   const char* name;
   ReaderFactory* open;
   Recognizer* recognizes;
+  const char* units;  // what --unit may be, the usual one first
 };
 inline constexpr TechnologyEntry kTechnologies[] = {
-    {"visium-hd", OpenVisiumHdReader, LooksLikeVisiumHd},  // 10x Visium HD: bins and cells
-    {"visium", OpenVisiumReader, LooksLikeVisium},         // 10x Visium: spaceranger's outs
-    {"merscope", OpenMerscopeReader, LooksLikeMerscope},   // Vizgen MERSCOPE and vpt's output
-    {"st", OpenStReader, LooksLikeSt},                     // legacy Spatial Transcriptomics
-    {"h5ad", OpenH5adReader, LooksLikeH5ad},               // AnnData and a folder of ready patches
-    {"virtual", OpenVirtualReader, LooksLikeNothing},      // the simulated tissue
+    {"visium-hd", OpenVisiumHdReader, LooksLikeVisiumHd, "bin cell nucleus"},  // 10x Visium HD: bins and cells
+    {"visium", OpenVisiumReader, LooksLikeVisium, "spot"},                     // 10x Visium: spaceranger's outs
+    {"merscope", OpenMerscopeReader, LooksLikeMerscope, "cell"},               // Vizgen MERSCOPE and vpt's output
+    {"cosmx", OpenCosmxReader, LooksLikeCosmx, "cell"},        // CosMx SMI: lung release and AtoMx flat files
+    {"st", OpenStReader, LooksLikeSt, "spot"},                 // legacy Spatial Transcriptomics
+    {"h5ad", OpenH5adReader, LooksLikeH5ad, "spot cell"},      // AnnData and a folder of ready patches
+    {"virtual", OpenVirtualReader, LooksLikeNothing, "spot"},  // the simulated tissue
 };
 inline constexpr auto kTechnologyNames = NamesIn(kTechnologies);
 
