@@ -44,7 +44,8 @@ void TableReader::ReadHeader() {
 bool TableReader::NextLine() {
   int64_t blank_line = 0;
   while (lines_->Next(row_)) {
-    if (!row_.empty() && row_.back() == '\r') row_ = row_.first(row_.size() - 1);
+    // More than one where a program on Windows wrote CRLF as text.
+    while (!row_.empty() && row_.back() == '\r') row_ = row_.first(row_.size() - 1);
     if (row_.empty()) {
       if (blank_line == 0) blank_line = line();
       continue;

@@ -38,7 +38,7 @@ class TenxHdf5 : public TenxMatrix {
   }
 
   void ReadFeatures() {
-    const bool is_old = file_.IsDataset("matrix/genes");
+    const bool is_old = !file_.IsGroup("matrix/features") && file_.IsDataset("matrix/genes");
     const std::string group = is_old ? "matrix/" : "matrix/features/";
     const bool of_probes = !is_old && file_.IsDataset(group + "gene_id");
     const std::vector<std::string> ids = ReadTexts(group + (is_old ? "genes" : of_probes ? "gene_id" : "id"));

@@ -46,6 +46,7 @@ TEST_F(Table, ReadsTabsAndCommas) {
 
 TEST_F(Table, AcceptsBomCrlfAndBlankLinesAtTheEnd) {
   EXPECT_EQ(Read("\xEF\xBB\xBFid,a\r\nx,1\r\n\r\n\n"), (Rows{{"id", "a"}, {"x", "1"}}));
+  EXPECT_EQ(Read("id,a\r\r\nx,1\r\r\n"), (Rows{{"id", "a"}, {"x", "1"}}));
 }
 
 TEST_F(Table, GivesAnIndexWithoutANameAnEmptyOne) {

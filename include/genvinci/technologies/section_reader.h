@@ -40,18 +40,22 @@ std::string TechnologyOf(const PrepareOptions& options);
 // The reader for options.technology, from kTechnologies (prepare_options.h). UsageError TECHNOLOGY for an unknown one,
 // UNIT and OPTION_TECHNOLOGY for options that it does not know.
 //
-// visium: spaceranger's outs (or a folder of several, or a download with the dataset's name before each file): a
-// matrix (options.matrix; HDF5 or MatrixMarket), spatial/ with positions and scale factors, and the image that
-// spaceranger was run on (options.images, or beside it), else its reduced copies. obs_names are <section>_<barcode>.
-// visium-hd: the same with binned_outputs/ (options.bin_um), or the cells of segmented_outputs/ (options.unit), which
-// are where barcode_mappings.parquet puts their squares. merscope: region folders of cell_by_gene.csv,
-// cell_metadata.csv (or boundaries as Parquet), mosaics and the matrix that maps um to their px; obs_names are
-// <region>_<cell>. st: a folder (or one count table) with, for each section S, S.tsv[.gz] (rows XxY or X_Y, a column a
-// gene), S_selection.tsv[.gz] (x, y, pixel_x, pixel_y, selected), S.jpg|png|tif, and optionally
-// S-cluster-annotation.tsv[.gz] (x, y, label, patient_id) and S-proportion.tsv[.gz]. Images may be in options.images or
-// in a sub-folder or sibling folder whose name says so ("images", "ST-imgs"), selections likewise ("ST-spotfiles").
-// obs_names are <S>_<row name>; neighbouring spots are 200 um apart. h5ad: an h5ad and a folder of ready patches named
-// by obs_name. virtual: the simulated tissue.
+// - visium: spaceranger's outs (or a folder of several, or a download with the dataset's name before each file): a
+//   matrix (options.matrix; HDF5 or MatrixMarket), spatial/ with positions and scale factors, and the image that
+//   spaceranger was run on (options.images, or beside it), else its reduced copies. obs_names are <section>_<barcode>.
+// - visium-hd: the same with binned_outputs/ (options.bin_um), or the cells of segmented_outputs/ (options.unit), which
+//   are where barcode_mappings.parquet puts their squares.
+// - merscope: region folders of cell_by_gene.csv, cell_metadata.csv (or boundaries as Parquet), mosaics and the matrix
+//   that maps um to their px; obs_names are <region>_<cell>.
+// - cosmx: slides of <slide>_exprMat_file.csv, <slide>_metadata_file.csv and an image an FOV, which is a section of its
+//   own; whether y counts up- or downwards is found from the data. obs_names are <slide>_<fov>_<cell_ID>.
+// - st: a folder (or one count table) with, for each section S, S.tsv[.gz] (rows XxY or X_Y, a column a gene),
+//   S_selection.tsv[.gz] (x, y, pixel_x, pixel_y, selected), S.jpg|png|tif, and optionally
+//   S-cluster-annotation.tsv[.gz] (x, y, label, patient_id) and S-proportion.tsv[.gz]. Images may be in options.images
+//   or in a sub-folder or sibling folder whose name says so ("images", "ST-imgs"), selections likewise
+//   ("ST-spotfiles"). obs_names are <S>_<row name>; neighbouring spots are 200 um apart.
+// - h5ad: an h5ad and a folder of ready patches named by obs_name.
+// - virtual: the simulated tissue.
 std::unique_ptr<SectionReader> OpenReader(const PrepareOptions& options);
 
 // A categorical column in which "" is missing.
