@@ -32,6 +32,12 @@ foreach(part core imgproc imgcodecs)
   target_link_libraries(genvinci::opencv INTERFACE ${OPENCV_${part}})
 endforeach()
 
+find_path(OPENJPEG_INCLUDE openjpeg.h PATH_SUFFIXES openjpeg-2.5 REQUIRED)
+find_library(OPENJPEG_LIBRARY openjp2 REQUIRED)
+add_library(genvinci::openjpeg INTERFACE IMPORTED)
+target_include_directories(genvinci::openjpeg SYSTEM INTERFACE ${OPENJPEG_INCLUDE})
+target_link_libraries(genvinci::openjpeg INTERFACE ${OPENJPEG_LIBRARY})
+
 find_path(ARROW_INCLUDE arrow/api.h HINTS ${GENVINCI_WHEELS}/pyarrow/include REQUIRED)
 find_library(ARROW_LIBRARY arrow HINTS ${GENVINCI_WHEELS}/pyarrow REQUIRED)
 find_library(PARQUET_LIBRARY parquet HINTS ${GENVINCI_WHEELS}/pyarrow REQUIRED)

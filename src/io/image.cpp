@@ -12,6 +12,7 @@
 #include "image_header.h"
 #include "image_mat.h"
 #include "image_png.h"
+#include "tiff_source.h"
 
 namespace genvinci {
 namespace {
@@ -121,6 +122,8 @@ Image ReadImage(const fs::path& path, int64_t pixel_cap) {
   if (bytes > kWorthAsking) RequireMemory(bytes, path.string(), "crop the image or close other programs");
   if (info.format != "tiff") return DecodeOne(file, info, path);
   const std::vector<int> pages = internal::TiffFullPages(file);
+  if (const auto source = internal::OpenTiffSource(path, info, pages, pixel_cap))
+    return source->Region({0, 0, info.width, info.height});
   return pages.size() == 1 ? DecodeOne(file, info, path) : DecodePages(pages, info, path);
 }
 

@@ -14,11 +14,14 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/memory.h"
+#include "jpeg2000.h"
 
 namespace genvinci::internal {
 namespace {
 
 constexpr size_t kCachedBytes = size_t{1} << 27;
+// JPEG 2000, which libtiff does not decode: OME's and Xenium's, and Aperio's of RGB and of YCbCr.
+constexpr uint16_t kJpeg2000 = 34712, kAperioYcbcr = 33003, kAperioRgb = 33005;
 constexpr double kLevelTolerance = 0.02;  // reduced sizes are rounded
 
 // The first complaint of libtiff since it was last asked.
@@ -44,7 +47,12 @@ struct TiffDirectory {
   uint64_t offset = 0;
   int64_t width = 0, height = 0, channels = 0, bits = 0;
   int64_t part_width = 0, part_height = 0;  // of a tile or strip
+  uint16_t compression = 1;
   bool tiled = false, planes = false, plain = false;
+
+  bool is_jpeg2000() const {
+    return compression == kJpeg2000 || compression == kAperioYcbcr || compression == kAperioRgb;
+  }
 };
 
 class TiffSource : public ImageSource {
@@ -67,6 +75,7 @@ class TiffSource : public ImageSource {
     for (const int page : pages) {
       if (!TIFFSetDirectory(tiff_.get(), static_cast<tdir_t>(page))) Fail(fmt::format("page {}", page));
       full.push_back(ReadDirectory());
+      RequireCodec(full.back());
       if (!full.back().plain) return false;
       reduced.push_back(SubDirectories(full.back()));
     }
@@ -119,6 +128,17 @@ class TiffSource : public ImageSource {
     if (!complaint_.text.empty()) Fail(place);
   }
 
+  // libtiff would leave the pixels of a codec that it lacks as they were: black.
+  void RequireCodec(const TiffDirectory& directory) const {
+    const bool is_read = directory.is_jpeg2000() ? directory.plain && !directory.planes
+                                                 : TIFFIsCODECConfigured(directory.compression) != 0;
+    if (!is_read)
+      throw DataError("IMAGE_CODEC",
+                      "{}: its pixels are stored in a way that is not read (TIFF compression {}): save it "
+                      "with LZW, deflate, JPEG or JPEG 2000",
+                      path_.string(), directory.compression);
+  }
+
   void RequireUnderCap(int64_t width, int64_t height, const char* what) const {
     if (width <= pixel_cap_ / height) return;
     throw DataError("IMAGE_SIZE", "{}: {} of {} x {} px, at most {} px are decoded at a time: save the image in tiles",
@@ -138,6 +158,7 @@ class TiffSource : public ImageSource {
     TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLEFORMAT, &format);
     TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &photometric);
     TiffDirectory result{TIFFCurrentDirOffset(tiff), width, height, channels, bits};
+    result.compression = compression;
     result.tiled = TIFFIsTiled(tiff) != 0;
     if (result.tiled) {
       TIFFGetField(tiff, TIFFTAG_TILEWIDTH, &part_width);
@@ -150,8 +171,8 @@ class TiffSource : public ImageSource {
     result.part_width = part_width;
     result.part_height = part_height;
     result.planes = planar == PLANARCONFIG_SEPARATE && channels > 1;
-    const bool colour =
-        photometric == PHOTOMETRIC_RGB || (photometric == PHOTOMETRIC_YCBCR && compression == COMPRESSION_JPEG);
+    const bool colour = photometric == PHOTOMETRIC_RGB ||
+                        (photometric == PHOTOMETRIC_YCBCR && (compression == COMPRESSION_JPEG || result.is_jpeg2000()));
     result.plain = format == SAMPLEFORMAT_UINT &&
                    (channels == 1 ? photometric == PHOTOMETRIC_MINISBLACK : channels == 3 && colour);
     return result;
@@ -159,7 +180,8 @@ class TiffSource : public ImageSource {
 
   // Whether it is a smaller copy, and not a label or an overview of the slide.
   static bool IsLevelOf(const TiffDirectory& full, const TiffDirectory& other) {
-    if (!other.plain || other.channels != full.channels || other.bits != full.bits) return false;
+    if (!other.plain || (other.is_jpeg2000() ? other.planes : !TIFFIsCODECConfigured(other.compression))) return false;
+    if (other.channels != full.channels || other.bits != full.bits) return false;
     if (other.width <= 0 || other.height <= 0 || other.width >= full.width) return false;
     const double across = static_cast<double>(full.width) / static_cast<double>(other.width);
     const double down = static_cast<double>(full.height) / static_cast<double>(other.height);
@@ -254,7 +276,8 @@ class TiffSource : public ImageSource {
     if (!TIFFSetSubDirectory(tiff_.get(), directory.offset)) Fail(place);
     uint16_t photometric = 0;
     TIFFGetField(tiff_.get(), TIFFTAG_PHOTOMETRIC, &photometric);
-    if (photometric == PHOTOMETRIC_YCBCR) TIFFSetField(tiff_.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+    if (photometric == PHOTOMETRIC_YCBCR && directory.compression == COMPRESSION_JPEG)
+      TIFFSetField(tiff_.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     selected_ = directory.offset;
   }
 
@@ -265,11 +288,44 @@ class TiffSource : public ImageSource {
     constexpr int64_t kWorthAsking = int64_t{1} << 26;
     if (size > kWorthAsking) RequireMemory(static_cast<uint64_t>(size), path_.string(), "save the image in tiles");
     Part part(static_cast<size_t>(size));
+    if (directory.is_jpeg2000()) {
+      DecodeJpeg2000Part(directory, index, at, place, part);
+      return part;
+    }
     const tmsize_t read = directory.tiled ? TIFFReadEncodedTile(tiff_.get(), index, part.data(), size)
                                           : TIFFReadEncodedStrip(tiff_.get(), index, part.data(), size);
     if (read != size) Fail(place);
     RequireNoComplaint(place);
     return part;
+  }
+
+  // Some writers cut tiles at the image's edges to what there is, others fill them.
+  void DecodeJpeg2000Part(const TiffDirectory& directory, uint32_t index, const PixelRect& at, const std::string& place,
+                          Part& part) {
+    const uint64_t stored = TIFFGetStrileByteCount(tiff_.get(), index);
+    if (stored == 0 || stored > part.size() + (uint64_t{1} << 20)) Fail(place);
+    std::vector<std::byte> raw(static_cast<size_t>(stored));
+    const auto size = static_cast<tmsize_t>(stored);
+    const tmsize_t read = directory.tiled ? TIFFReadRawTile(tiff_.get(), index, raw.data(), size)
+                                          : TIFFReadRawStrip(tiff_.get(), index, raw.data(), size);
+    if (read != size) Fail(place);
+    Jpeg2000Shape shape{
+        .width = at.width,
+        .height = static_cast<int64_t>(part.size()) / (at.width * directory.channels * directory.bits / 8),
+        .channels = directory.channels,
+        .bits = static_cast<int>(directory.bits),
+        .is_ycbcr = directory.compression == kAperioYcbcr,
+        .row_pixels = at.width};
+    complaint_.text = DecodeJpeg2000(raw, shape, part);
+    const int64_t width = std::min(at.width, directory.width - at.x),
+                  height = std::min(at.height, directory.height - at.y);
+    if (!complaint_.text.empty() && (width < shape.width || height < shape.height)) {
+      shape.width = width;
+      shape.height = height;
+      std::string cut = DecodeJpeg2000(raw, shape, part);
+      if (cut.empty()) complaint_.text.clear();
+    }
+    RequireNoComplaint(place);
   }
 
   fs::path path_;

@@ -35,9 +35,9 @@ inline constexpr int64_t kDefaultPixelCap = int64_t{1} << 28;
 // with alpha RGBA), TIFF (8 or 16 bits unsigned; 1, 3 or 4 channels, or N pages of one channel each). The orientation
 // that a camera notes in EXIF is never applied, so coordinates are those of the stored pixels. `pixel_cap` counts
 // width * height and takes effect up to 2^30; a side has 2^20 px at most.
-// Errors: MissingFileError; DataError IMAGE_FORMAT (another format or flavour), IMAGE_CUT, IMAGE_SIZE (over the cap),
-// IMAGE_CRC, IMAGE_STRUCTURE, IMAGE_SCANS, IMAGE_TEXT, IMAGE_DEPTH, IMAGE_CHANNELS, IMAGE_PAGES, IMAGE_DECODE, MEMORY.
-// ReadImageInfo reads the header alone and knows no cap of its own.
+// Errors: MissingFileError; DataError IMAGE_CODEC (a TIFF compression that is not read), IMAGE_FORMAT (another format
+// or flavour), IMAGE_CUT, IMAGE_SIZE (over the cap), IMAGE_CRC, IMAGE_STRUCTURE, IMAGE_SCANS, IMAGE_TEXT, IMAGE_DEPTH,
+// IMAGE_CHANNELS, IMAGE_PAGES, IMAGE_DECODE, MEMORY. ReadImageInfo reads the header alone and knows no cap of its own.
 ImageInfo ReadImageInfo(const fs::path& path);
 Image ReadImage(const fs::path& path, int64_t pixel_cap = kDefaultPixelCap);
 

@@ -34,9 +34,10 @@ class ImageSource {
 };
 
 // Checks signature, header and structure as ReadImage does. TIFF (BigTIFF too) of 1 or 3 channels, or of one channel a
-// page, is decoded a tile or strip at a time, of which 128 MiB are kept; pixel_cap then bounds a region and a tile, not
-// the image. Levels are its SubIFDs, or the pages marked as reduced. JPEG, PNG and TIFF with a palette, with alpha or
-// inverted are decoded whole when they are opened, so pixel_cap bounds the image. Errors are those of ReadImage.
+// page, in libtiff's codecs or JPEG 2000, is decoded a tile or strip at a time, of which 128 MiB are kept; pixel_cap
+// then bounds a region and a tile, not the image. Levels are its SubIFDs, or the pages marked as reduced. JPEG, PNG and
+// TIFF with a palette, with alpha or inverted are decoded whole when they are opened, so pixel_cap bounds the image.
+// Errors are those of ReadImage.
 std::unique_ptr<ImageSource> OpenImageSource(const fs::path& path, int64_t pixel_cap = kDefaultPixelCap);
 
 // The image shrunk by area average so that its longer side has `side` px; as it is where it is no larger. It is made of

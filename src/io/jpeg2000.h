@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace genvinci::internal {
+
+// What a codestream must hold.
+struct Jpeg2000Shape {
+  int64_t width = 0, height = 0, channels = 0;
+  int bits = 8;            // of a value as it is stored: 8 or 16; the codestream may have fewer
+  bool is_ycbcr = false;   // becomes RGB by JFIF's formula
+  int64_t row_pixels = 0;  // of `out`, at least width
+};
+
+// Decodes a JPEG 2000 codestream, bare or in JP2 boxes (through OpenJPEG, which undoes the codestream's own colour
+// transform), into interleaved values. Returns what is wrong, or "". Sizes are compared before anything is allocated.
+std::string DecodeJpeg2000(std::span<const std::byte> bytes, const Jpeg2000Shape& shape, std::span<uint8_t> out);
+
+}  // namespace genvinci::internal
