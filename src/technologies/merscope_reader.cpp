@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -56,29 +55,6 @@ std::vector<Mosaic> FindMosaics(const fs::path& folder) {
     mosaics.push_back(std::move(mosaic));
   }
   return mosaics;
-}
-
-// The um -> px matrix, three rows of three numbers.
-Affine ReadTransform(const fs::path& path) {
-  std::string text = ReadFile(path, 65536);
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return c == ',' || c == '\t' || c == '\n' || c == '\r'; }, ' ');
-  std::vector<double> numbers;
-  for (const std::string_view part : SplitText(text, ' ')) {
-    double number = 0;
-    if (part.empty()) continue;
-    if (!ParseNumber(part, number))
-      throw DataError("MERSCOPE_TRANSFORM", "{}: '{}' is no number: expected three rows of three", path.string(), part);
-    numbers.push_back(number);
-  }
-  if (numbers.size() != 9 || numbers[6] != 0 || numbers[7] != 0 || numbers[8] != 1)
-    throw DataError("MERSCOPE_TRANSFORM", "{}: {} numbers, expected three rows of three, the last 0 0 1", path.string(),
-                    numbers.size());
-  const Affine affine{numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]};
-  const double area = std::abs(affine.xx * affine.yy - affine.xy * affine.yx);
-  if (!(area > 1e-9))
-    throw DataError("MERSCOPE_TRANSFORM", "{}: the matrix cannot be inverted: fetch the file again", path.string());
-  return affine;
 }
 
 class MerscopeReader : public SectionReader {
@@ -266,7 +242,7 @@ class MerscopeReader : public SectionReader {
                              "on the images",
                              images.string());
     SectionImage image = OfStains(mosaics, images);
-    image.pixel_from_section = ReadTransform(transform);
+    image.pixel_from_section = ReadMatrix3x3(transform, "MERSCOPE_TRANSFORM");
     const Affine& affine = image.pixel_from_section;
     const double stated = 1 / std::sqrt(std::abs(affine.xx * affine.yy - affine.xy * affine.yx));
     image.um_per_px = options_.um_per_px > 0 ? options_.um_per_px : stated;

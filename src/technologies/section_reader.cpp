@@ -48,7 +48,8 @@ void RequireApplicable(const PrepareOptions& options, const TechnologyEntry& ent
   for (const Particular& particular :
        std::vector<Particular>{{"bin_um", options.bin_um != usual.bin_um, {"visium-hd"}},
                                {"matrix", options.matrix != usual.matrix, {"visium", "visium-hd"}},
-                               {"channels", !options.channels.empty(), {"merscope"}},
+                               {"channels", !options.channels.empty(), {"merscope", "xenium"}},
+                               {"image_alignment", !options.image_alignment.empty(), {"xenium"}},
                                {"z_plane", options.z_plane != usual.z_plane, {"merscope"}},
                                {"layer", options.layer != usual.layer, {"h5ad"}},
                                {"style", options.style != usual.style, {"virtual"}},

@@ -208,6 +208,41 @@ int64_t ReadCountTable(const CountTable& counts, int64_t first_row, const std::f
   return rows.first_row;
 }
 
+Affine ReadMatrix3x3(const fs::path& path, const char* name) {
+  std::string text = ReadFile(path, 65536);
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == ',' || c == '\t' || c == '\n' || c == '\r'; }, ' ');
+  std::vector<double> numbers;
+  for (const std::string_view part : SplitText(text, ' ')) {
+    double number = 0;
+    if (part.empty()) continue;
+    if (!ParseNumber(part, number))
+      throw DataError(name, "{}: '{}' is no number: expected three rows of three", path.string(), part.substr(0, 40));
+    numbers.push_back(number);
+  }
+  if (numbers.size() != 9 || numbers[6] != 0 || numbers[7] != 0 || numbers[8] != 1)
+    throw DataError(name, "{}: {} numbers, expected three rows of three, the last 0 0 1", path.string(),
+                    numbers.size());
+  const Affine affine{numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]};
+  if (!(std::abs(affine.xx * affine.yy - affine.xy * affine.yx) > 1e-9))
+    throw DataError(name, "{}: the matrix cannot be inverted: fetch the file again", path.string());
+  return affine;
+}
+
+std::unordered_map<std::string, std::string> ReadClusters(const fs::path& section) {
+  std::unordered_map<std::string, std::string> clusters;
+  for (const char* name : {"gene_expression_graphclust", "graphclust"}) {
+    const fs::path path = section / "analysis/clustering" / name / "clusters.csv";
+    if (!fs::exists(path)) continue;
+    TableReader table(path);
+    const size_t barcode = table.Column("Barcode"), cluster = table.Column("Cluster");
+    std::vector<std::string_view> fields;
+    while (table.Next(fields)) clusters[std::string(fields[barcode])] = "cluster " + std::string(fields[cluster]);
+    break;
+  }
+  return clusters;
+}
+
 bool ParsePosition(std::string_view text, double& value) {
   if (text.empty() || text == "NA" || text == "NaN" || text == "nan") {
     value = std::numeric_limits<double>::quiet_NaN();

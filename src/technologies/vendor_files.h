@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "genvinci/core/files.h"
@@ -69,6 +70,13 @@ struct CountTable {
 // Its rows in batches, the first as number `first_row`; columns are those of `genes`. Returns the number after the
 // last. DataError NOT_COUNTS for what is negative or no whole number.
 int64_t ReadCountTable(const CountTable& table, int64_t first_row, const std::function<void(const SparseRows&)>& use);
+
+// Three rows of three numbers, the last 0 0 1, as an affine map. DataError `name` for anything else, and for a matrix
+// that cannot be inverted.
+Affine ReadMatrix3x3(const fs::path& path, const char* name);
+
+// The vendor's clusters by barcode, as labels, where its analysis is in `section`/analysis (10x Genomics).
+std::unordered_map<std::string, std::string> ReadClusters(const fs::path& section);
 
 // A position that may be missing: NaN for "", "NA" and "nan", else a finite number. False: neither.
 bool ParsePosition(std::string_view text, double& value);

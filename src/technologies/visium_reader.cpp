@@ -183,21 +183,6 @@ class VisiumReader : public SectionReader {
     RequireJoin({matrix.path(), matrix.barcodes()}, {path, listed}, joined);
   }
 
-  // Spaceranger's own clusters, as labels, where its analysis is there.
-  static std::unordered_map<std::string, std::string> ReadClusters(const fs::path& section) {
-    std::unordered_map<std::string, std::string> clusters;
-    for (const char* name : {"gene_expression_graphclust", "graphclust"}) {
-      const fs::path path = section / "analysis/clustering" / name / "clusters.csv";
-      if (!fs::exists(path)) continue;
-      TableReader table(path);
-      const size_t barcode = table.Column("Barcode"), cluster = table.Column("Cluster");
-      std::vector<std::string_view> fields;
-      while (table.Next(fields)) clusters[std::string(fields[barcode])] = "cluster " + std::string(fields[cluster]);
-      break;
-    }
-    return clusters;
-  }
-
   double UmPerPx(const SpaceRangerFactors& factors, const PositionList& positions, const fs::path& path) const {
     const double pitch = positions.Pitch();
     const double by_pitch = pitch > 0 ? kPitchUm / pitch : 0;

@@ -14,12 +14,12 @@ struct PrepareOptions;
 
 // Opens the files that options.input leads to. Each reader is defined in a source file of its own in src/technologies.
 using ReaderFactory = std::unique_ptr<SectionReader>(const PrepareOptions& options);
-ReaderFactory OpenVisiumHdReader, OpenVisiumReader, OpenMerscopeReader, OpenCosmxReader, OpenStReader, OpenH5adReader,
-    OpenVirtualReader;
+ReaderFactory OpenVisiumHdReader, OpenVisiumReader, OpenMerscopeReader, OpenCosmxReader, OpenXeniumReader, OpenStReader,
+    OpenH5adReader, OpenVirtualReader;
 // Whether a file or folder is laid out as that technology's; a look at names and headers, not at what they hold.
 using Recognizer = bool(const fs::path& input);
-Recognizer LooksLikeVisiumHd, LooksLikeVisium, LooksLikeMerscope, LooksLikeCosmx, LooksLikeSt, LooksLikeH5ad,
-    LooksLikeNothing;
+Recognizer LooksLikeVisiumHd, LooksLikeVisium, LooksLikeMerscope, LooksLikeCosmx, LooksLikeXenium, LooksLikeSt,
+    LooksLikeH5ad, LooksLikeNothing;
 
 // The visible registry of technologies: the choices of --technology, its errors, `auto` (which takes the first that
 // recognizes the input) and OpenReader all come from it.
@@ -32,6 +32,7 @@ struct TechnologyEntry {
 inline constexpr TechnologyEntry kTechnologies[] = {
     {"visium-hd", OpenVisiumHdReader, LooksLikeVisiumHd, "bin cell nucleus"},  // 10x Visium HD: bins and cells
     {"visium", OpenVisiumReader, LooksLikeVisium, "spot"},                     // 10x Visium: spaceranger's outs
+    {"xenium", OpenXeniumReader, LooksLikeXenium, "cell nucleus"},             // 10x Xenium 1 to 4
     {"merscope", OpenMerscopeReader, LooksLikeMerscope, "cell"},               // Vizgen MERSCOPE and vpt's output
     {"cosmx", OpenCosmxReader, LooksLikeCosmx, "cell"},        // CosMx SMI: lung release and AtoMx flat files
     {"st", OpenStReader, LooksLikeSt, "spot"},                 // legacy Spatial Transcriptomics
@@ -73,6 +74,7 @@ struct PrepareOptions {
   std::string vocabulary;
   std::string ortholog_table;
   std::string images;
+  std::string image_alignment;
   std::vector<std::string> channels;
   int64_t z_plane = -1;
   std::string style = "he";
@@ -127,7 +129,9 @@ struct PrepareOptions {
     v("images", images,
       "folder of ready patches <obs_name>.png, .jpg or .tif (h5ad), or of section images (st, visium); one image where "
       "there is one section");
-    v("channels", channels, "keep only these channels or stains, by name (merscope)");
+    v("image_alignment", image_alignment,
+      "xenium: 3 x 3 matrix from px of --images to px of the instrument's image (default: found beside either)");
+    v("channels", channels, "keep only these channels or stains, by name (merscope, xenium)");
     v("z_plane", z_plane, "plane of the images (merscope; -1: the middle one)", Range{-1, 1000});
     v.Group("Virtual tissue");
     v("style", style, "how it is stained", Choices{{"he", "dapi", "fluorescence"}});

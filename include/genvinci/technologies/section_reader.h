@@ -47,6 +47,9 @@ std::string TechnologyOf(const PrepareOptions& options);
 //   are where barcode_mappings.parquet puts their squares.
 // - merscope: region folders of cell_by_gene.csv, cell_metadata.csv (or boundaries as Parquet), mosaics and the matrix
 //   that maps um to their px; obs_names are <region>_<cell>.
+// - xenium: bundles with experiment.xenium, cells and cell_feature_matrix; morphology_focus, or an image of
+// options.images
+//   with the matrix that Xenium Explorer exports. obs_names are <bundle>_<cell_id>.
 // - cosmx: slides of <slide>_exprMat_file.csv, <slide>_metadata_file.csv and an image an FOV, which is a section of its
 //   own; whether y counts up- or downwards is found from the data. obs_names are <slide>_<fov>_<cell_ID>.
 // - st: a folder (or one count table) with, for each section S, S.tsv[.gz] (rows XxY or X_Y, a column a gene),
