@@ -98,14 +98,17 @@ void PrintOptions(const std::string& name, const Json& value) {
   for (const auto& [key, inner] : value.items()) PrintOptions(name.empty() ? key : name + "." + key, inner);
 }
 
-// One "key: value" line an entry; nested values as JSON, but for options.
+constexpr size_t kLongValue = 400;
+
+// One "key: value" line an entry; nested values as JSON, the start of those that would hide the rest; options in full.
 void PrintResult(const Json& result) {
   for (const auto& [key, value] : result.items()) {
     if (key == "options") {
       PrintOptions("", value);
       continue;
     }
-    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    if (!value.is_string() && text.size() > kLongValue) text = text.substr(0, kLongValue) + " ... (--json shows all)";
     std::printf("%s: %s\n", key.c_str(), text.c_str());
   }
 }

@@ -2,7 +2,10 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "genvinci/checkpoint/checkpoint.h"
+#include "genvinci/core/text.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/io/h5ad.h"
 #include "genvinci/io/image.h"
@@ -168,6 +171,14 @@ Json ImagesOf(const Section& section) {
   return images;
 }
 
+// Something to hold out, for an example: blocks of one section, the last of several.
+std::string HoldOut(const SourceData& data) {
+  if (data.default_split == "block") return " --val_fraction 0.1";
+  if (data.default_split == "section" && data.sections.size() > 1)
+    return fmt::format(" --split section --test_values {} --val_fraction 0.1", data.sections.back().name);
+  return "";
+}
+
 // What `prepare` finds in a vendor's folder, and the command to type.
 Json InspectSource(const fs::path& path, const std::string& technology) {
   PrepareOptions options;
@@ -198,11 +209,32 @@ Json InspectSource(const fs::path& path, const std::string& technology) {
           {"sections", sections},
           {"obs", Columns(data.obs)},
           {"missing", missing},
-          {"prepare", fmt::format("genvinci prepare --technology {} --input {}{} --output dataset/{}", technology,
-                                  path.string(), options.no_images ? " --no_images" : "", data.name)}};
+          {"prepare",
+           fmt::format("genvinci prepare --technology {} --input {}{}{} --output dataset/{}", technology, path.string(),
+                       options.no_images ? " --no_images" : " --img_size 64", HoldOut(data), data.name)}};
+}
+
+Json InspectGenerated(const fs::path& path) {
+  const Json json = ReadJson(path / "generation.json");
+  Json result = {{"kind", "generated"}};
+  for (const char* key : {"dataset", "split", "checkpoint", "n", "num_samples", "img_size", "channels"})
+    if (json.contains(key)) result[key] = json[key];
+  result["scored"] = fs::exists(path / "evaluation.json");
+  result["evaluate"] = fmt::format("genvinci evaluate --generated {}", path.string());
+  return result;
+}
+
+// What a folder holds that can be inspected, for a folder that cannot.
+std::string FoldersIn(const fs::path& path) {
+  std::vector<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path))
+    if (entry.is_directory() && names.size() < kShown) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names.empty() ? "" : ": name one of its folders (" + JoinText(names, ", ") + ")";
 }
 
 Json InspectFolder(const fs::path& path) {
+  if (fs::exists(path / "generation.json")) return InspectGenerated(path);
   if (fs::exists(path / "dataset.json") || fs::exists(path / "demo.h5ad")) return InspectDataset(path);
   if (fs::exists(path / "manifest.json")) return InspectCheckpoint(path, "checkpoint");
   if (fs::exists(path / "run.json")) return InspectRun(path);
@@ -213,8 +245,8 @@ Json InspectFolder(const fs::path& path) {
   if (const std::string technology = RecognizedTechnology(path); !technology.empty())
     return InspectSource(path, technology);
   throw DataError("INSPECT_UNKNOWN",
-                  "{}: neither a dataset, a run, a checkpoint, a .dataset folder nor one that prepare reads ({})",
-                  path.string(), fmt::join(kTechnologyNames, ", "));
+                  "{}: neither a dataset, a run, a checkpoint, a .dataset folder nor one that prepare reads ({}){}",
+                  path.string(), fmt::join(kTechnologyNames, ", "), FoldersIn(path));
 }
 
 Json InspectFile(const fs::path& path) {

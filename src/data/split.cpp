@@ -168,6 +168,13 @@ SplitResult AssignSplits(const SplitRules& rules, const SplitSubjects& subjects)
   RequireDifferentValues(rules);
   SplitResult result;
   const size_t n = subjects.names.size();
+  if (rules.kind == "none") {
+    if (!rules.test_values.empty() || !rules.val_values.empty() || rules.val_fraction > 0)
+      throw UsageError("SPLIT_NONE", "--split none: all observations are to be drawn: leave out what holds some out");
+    result.splits.assign(n, Split::kTest);
+    result.by_block.assign(n, false);
+    return result;
+  }
   result.splits.assign(n, Split::kTrain);
   result.by_block.assign(n, false);
   if (rules.kind == "block" || rules.val_fraction > 0) result.blocks = Blocks(subjects, rules.block_size);
@@ -184,7 +191,10 @@ SplitResult AssignSplits(const SplitRules& rules, const SplitSubjects& subjects)
   }
   if (rules.val_fraction > 0) HoldOutBlocks(rules.val_fraction, Split::kVal, rules, result);
   if (std::find(result.splits.begin(), result.splits.end(), Split::kTrain) == result.splits.end())
-    throw DataError("SPLIT_EMPTY", "--split {}: no observation is left to train on: hold out fewer values", rules.kind);
+    throw DataError("SPLIT_EMPTY",
+                    "--split {}: no observation is left to train on: hold out fewer values, or give --split none for "
+                    "tissue that a trained model draws",
+                    rules.kind);
   return result;
 }
 

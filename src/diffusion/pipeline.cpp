@@ -43,8 +43,11 @@ void RequireTrainedGuidance(const PipelineConfig& config, const SamplerOptions& 
                    config.condition_dropout);
   if (!config.models.second.Any()) {
     if (options.second_guidance)
-      throw ConfigError("GUIDANCE_SECOND", "sampling.second_guidance: {}, but the model has no extra condition",
-                        *options.second_guidance);
+      throw ConfigError(
+          "GUIDANCE_SECOND",
+          "sampling.second_guidance: {}, but the model has no extra condition: leave it out, or train with "
+          "--neighbours or --second_vector",
+          *options.second_guidance);
     return;
   }
   if (options.ExtraGuidance() != 1)

@@ -1,7 +1,10 @@
 #include "genvinci/generation/generate.h"
 
+#include <cmath>
+
 #include "genvinci/core/error.h"
 #include "genvinci/core/log.h"
+#include "genvinci/core/text.h"
 #include "genvinci/diffusion/sampler.h"
 #include "genvinci/tensor/device.h"
 #include "genvinci/weights/open_pipeline.h"
@@ -76,6 +79,21 @@ ConditionSources SourcesOf(const GenerateOptions& options, const LoadedPipeline&
   return found;
 }
 
+// Images of another scale would be scored against images that show more or less tissue than the model draws.
+void RequireScale(const GenerateOptions& options, const Dataset& dataset, const PipelineConfig& config) {
+  constexpr double kTolerance = 0.05;
+  const double here = dataset.info().um_per_px;
+  if (!dataset.has_images() || here <= 0 || config.um_per_px <= 0) return;
+  if (std::abs(here / config.um_per_px - 1) <= kTolerance) return;
+  const std::string what =
+      fmt::format("{}: its images have {:.4f} um per px, those that the model was trained on {:.4f}",
+                  dataset.path().string(), here, config.um_per_px);
+  if (!options.any_scale)
+    throw DataError("GENERATE_SCALE", "{}: prepare it with --patch_um {:.1f} and --img_size {}, or pass --any_scale",
+                    what, config.um_per_px * static_cast<double>(config.img_size), config.img_size);
+  Warn("{}: kept as --any_scale asks", what);
+}
+
 GenerationJob Open(const GenerateOptions& options, RankGroup& ranks) {
   const Dataset dataset = Dataset::Open(options.dataset);
   const torch::Device& device = ranks.device();
@@ -87,6 +105,7 @@ GenerationJob Open(const GenerateOptions& options, RankGroup& ranks) {
                     "own checkpoint, or one prepared with --no_images",
                     dataset.path().string(), dataset.info().channels.size(), config.channels.size());
   }
+  RequireScale(options, dataset, config);
   if (options.unconditional) RequireNullCondition(config, "--unconditional");
   if (options.strength < 1 && !dataset.has_images()) {
     throw ConfigError("STRENGTH_NO_IMAGES", "--strength {}: {} has no images to start from: leave it out",
@@ -123,8 +142,11 @@ Condition GenerationJob::ConditionOf(const std::vector<int64_t>& observations) c
 std::vector<int64_t> GenerationJob::ObservationsOf(Split split) const {
   std::vector<int64_t> observations = dataset.Indices(split);
   if (observations.empty()) {
-    throw DataError("SPLIT_EMPTY", "{}: its {} part is empty: choose --train, --val or --test", dataset.path().string(),
-                    Name(split));
+    std::vector<std::string> others;
+    for (const Split other : {Split::kTrain, Split::kVal, Split::kTest})
+      if (!dataset.Indices(other).empty()) others.push_back(fmt::format("--{}", Name(other)));
+    throw DataError("SPLIT_EMPTY", "{}: its {} part is empty: choose {}, or prepare it with --{}_values",
+                    dataset.path().string(), Name(split), JoinText(others, " or "), Name(split));
   }
   const auto limit = static_cast<size_t>(options.limit);
   if (limit > 0 && observations.size() > limit) observations.resize(limit);
@@ -143,6 +165,8 @@ Json GenerateOnRanks(const GenerateOptions& options, const std::vector<Split>& s
     const fs::path folder = FolderOf(job, split, splits.size());
     results.push_back(options.extract ? ExtractSplit(job, split, folder) : DrawSplit(job, split, folder));
     Log("wrote {}", folder.string());
+    if (!options.extract && job.dataset.has_images())
+      Log("to score them: genvinci evaluate --generated {}", folder.string());
   }
   if (results.size() == 1) return results[0];
   int64_t n = 0;

@@ -1,6 +1,7 @@
 #include "genvinci/genes/gene_mapping.h"
 
 #include <algorithm>
+#include <cctype>
 #include <unordered_set>
 
 #include "genvinci/core/error.h"
@@ -27,6 +28,15 @@ std::string Advice(const std::vector<std::string>& names) {
   const size_t mouse = std::count_if(names.begin(), names.end(), is_mouse);
   if (2 * mouse > names.size())
     return "these are mouse genes: give a table of their human partners by --ortholog_table";
+  // Mouse symbols are written like names, human ones in capitals.
+  const auto is_like_mouse = [](const std::string& name) {
+    return name.size() > 2 && std::isupper(static_cast<unsigned char>(name[0])) &&
+           std::islower(static_cast<unsigned char>(name[1]));
+  };
+  if (2 * std::count_if(names.begin(), names.end(), is_like_mouse) > static_cast<int64_t>(names.size()))
+    return "these are like a mouse's symbols: give a table of their human partners by --ortholog_table (two columns, "
+           "the "
+           "symbol and the human Ensembl id, as Ensembl BioMart exports)";
   return "name the genes by Ensembl id (ENSG...) or by symbol, or give --ortholog_table for another species";
 }
 

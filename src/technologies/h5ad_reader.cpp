@@ -196,6 +196,7 @@ class H5adReader : public SectionReader {
                       "{}: no file is named by an obs_name: files are like {}, obs_names like {}: check --images",
                       folder.string(), images.begin()->second.filename().string(), data_.obs.index[0]);
     if (joined < n) Warn("{}: {} of {} observations have no image and are dropped", folder.string(), n - joined, n);
+    Log("patches: {} ready ones from {}", joined, folder.string());
     data_.provenance["images"] = folder.string();
   }
 

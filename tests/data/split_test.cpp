@@ -77,6 +77,14 @@ TEST(Split, UnknownValuesNameThoseThatAreThere) {
   EXPECT_EQ(Catch([&] { AssignSplits({"section", {"S1", "S2"}, {}, 0, 0, 0}, grid.subjects()); }).name, "SPLIT_EMPTY");
 }
 
+TEST(Split, NoneHoldsAllForDrawing) {
+  const Grid grid;
+  const SplitResult result = AssignSplits({"none", {}, {}, 0, 0, 0}, grid.subjects());
+  EXPECT_TRUE(
+      std::all_of(result.splits.begin(), result.splits.end(), [](Split split) { return split == Split::kTest; }));
+  EXPECT_EQ(Catch([&] { AssignSplits({"none", {"S1"}, {}, 0, 0, 0}, grid.subjects()); }).name, "SPLIT_NONE");
+}
+
 TEST(Split, ValFractionTakesWholeBlocksOfTheTrainingPart) {
   const Grid grid;
   const SplitRules rules{"section", {"S2"}, {}, 0.2, 25, 7};

@@ -197,6 +197,18 @@ TEST_F(GenerateTest, RefusesWhatCannotBe) {
   EXPECT_FALSE(fs::exists(folder_ / "run/generated/test"));
 }
 
+// Patches that show more or less tissue than those that the model was trained on.
+TEST_F(GenerateTest, RefusesImagesOfAnotherScaleUnlessAsked) {
+  const double here = Dataset::Open(options_.dataset).info().um_per_px;
+  ASSERT_GT(here, 0);
+  options_.checkpoint = MakeTinyRun(folder_ / "same", {.um_per_px = 1.01 * here}).string();
+  EXPECT_NO_THROW(Generate(options_));
+  options_.checkpoint = MakeTinyRun(folder_ / "finer", {.um_per_px = here / 2}).string();
+  CatchError("GENERATE_SCALE", [&] { Generate(options_); });
+  options_.any_scale = true;
+  EXPECT_NO_THROW(Generate(options_));
+}
+
 TEST_F(GenerateTest, TheCheckpointKnowsItsSampling) {
   const SamplerOptions sampling = SamplingOf(options_);
   EXPECT_EQ(sampling.steps, kTinySampling.steps);

@@ -95,6 +95,7 @@ inline fs::path MakeTinyDataset(const fs::path& folder, const TinyDatasetOptions
   if (options.channels == 3) info.channels = {"red", "green", "blue"};
   if (options.channels == 1) info.channels = {"DAPI"};
   info.patch_size = info.img_size = options.img_size;
+  info.um_per_px = 0.5;
   info.split_kind = "obs:split";
   info.label_column = "label";
   WriteJson(folder / "dataset.json", info.ToJson());

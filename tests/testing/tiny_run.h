@@ -18,6 +18,7 @@ struct TinyRunOptions {
   // As of MakeTinyDataset's observations.
   std::string vector = {}, second_vector = {};
   int64_t neighbours = 0;
+  double um_per_px = 0;
 };
 
 // What a tiny run drew its grids with.
@@ -30,6 +31,7 @@ inline Pipeline MakeTinyPipeline(const TinyRunOptions& options = {}) {
   config.models.autoencoder.channels = static_cast<int64_t>(options.channels.size());
   config.img_size = options.img_size;
   config.channels = options.channels;
+  config.um_per_px = options.um_per_px;
   config.condition_dropout = config.second_dropout = options.condition_dropout;
   constexpr int64_t kVector = 3;
   if (!options.vector.empty()) config.models.conditioner.kind = "vector";

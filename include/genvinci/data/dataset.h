@@ -30,7 +30,7 @@ struct DatasetInfo {
   int64_t patch_size = 0;                       // px cut from the section image
   int64_t img_size = 0;                         // px stored
   std::vector<ValueRange> value_ranges = {};    // of each channel, where the images had more than 8 bits: 0 and 255
-  std::string split_kind;                       // "section", "patient", "block", "obs:<column>", "prefix"
+  std::string split_kind;                       // "section", "patient", "block", "obs:<column>", "prefix", "none"
   bool same_patient = false;                    // a patient is in the training part and in val or test: scores say so
   std::string label_column;                     // obs column with labels, may be empty
   std::vector<std::string> proportion_columns;  // obs columns "proportion:<type>"

@@ -12,7 +12,8 @@ namespace genvinci {
 
 // How observations are divided.
 struct SplitRules {
-  // "patient", "section", "block", "prefix" (of the obs_name) or "obs:COLUMN".
+  // "patient", "section", "block", "prefix" (of the obs_name) or "obs:COLUMN"; "none": all test, for tissue that a
+  // trained model draws.
   std::string kind = "section";
   std::vector<std::string> test_values, val_values;
   double val_fraction = 0;  // share of the training part that validates, as whole blocks
@@ -38,8 +39,8 @@ inline constexpr double kBlockTestFraction = 0.2;
 // Observations whose value is among test_values test, those among val_values validate, the others train; then
 // val_fraction of the training part is taken in blocks, in an order that the seed alone decides. "block" without
 // test_values takes a fifth of the observations that way. UsageError SPLIT_VALUE names the values that are there,
-// SPLIT_KIND, SPLIT_VALUE_TWICE; DataError SPLIT_BLOCKS when there are too few blocks, SPLIT_EMPTY without training
-// part.
+// SPLIT_NONE, SPLIT_KIND, SPLIT_VALUE_TWICE; DataError SPLIT_BLOCKS when there are too few blocks, SPLIT_EMPTY without
+// training part.
 SplitResult AssignSplits(const SplitRules& rules, const SplitSubjects& subjects);
 
 }  // namespace genvinci

@@ -24,6 +24,7 @@ struct PipelineConfig {
   std::vector<std::string> channels;
   double condition_dropout = 0;  // as trained; 0: there is no null condition, so guidance must be 1
   double second_dropout = 0;     // likewise of the extra condition
+  double um_per_px = 0;          // of the images it was trained on; 0: not known
 
   template <typename Visitor>
   void Fields(Visitor& v) {
@@ -33,6 +34,7 @@ struct PipelineConfig {
     v("channels", channels, "names of the image channels");
     v("condition_dropout", condition_dropout, "share of training profiles replaced by the null condition", Range{0, 1});
     v("second_dropout", second_dropout, "the same of the extra condition", Range{0, 1});
+    v("um_per_px", um_per_px, "um per px of the images (0: not known)", Range{0, 1e6});
   }
 };
 

@@ -18,8 +18,8 @@ namespace genvinci {
 // options.common.output is the folder itself, or holds one folder for each of several splits; by default
 // <run>/generated/<split>, or embeddings/, with _2, _3, ... where that is taken.
 // Returns {"output": folder, "split", "n", ...}, for several splits {"output", "n", "splits": [...]}.
-// UsageError FLAGS_CONFLICT; DataError GENERATE_CHANNELS, SPLIT_EMPTY, NOISE_SHAPE, SAMPLE_NOT_FINITE, PROFILE_EMPTY,
-// GENES_UNMATCHED; OverwriteError OUTPUT_EXISTS; ConfigError SAMPLER_STEPS, GUIDANCE_UNTRAINED.
+// UsageError FLAGS_CONFLICT; DataError GENERATE_CHANNELS, GENERATE_SCALE, SPLIT_EMPTY, NOISE_SHAPE, SAMPLE_NOT_FINITE,
+// PROFILE_EMPTY, GENES_UNMATCHED; OverwriteError OUTPUT_EXISTS; ConfigError SAMPLER_STEPS, GUIDANCE_UNTRAINED.
 Json Generate(const GenerateOptions& options);
 
 // The sampling that was chosen on val for the run named in the options, else the one of its own grids during training;

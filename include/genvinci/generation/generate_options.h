@@ -26,6 +26,7 @@ struct GenerateOptions {
   std::string noise;
   bool save_latents = false;
   bool unconditional = false;
+  bool any_scale = false;
   double strength = 1;
   bool rank = false;
   std::string align_path;
@@ -41,6 +42,9 @@ struct GenerateOptions {
     v.Group("Model");
     v("img_size", img_size, "side in px of the images that a checkpoint of GenVinci draws (our runs know their own)",
       Range{8, 65536});
+    v.Group("Input");
+    v("any_scale", any_scale,
+      "draw though the dataset's images have another scale than those that the model was trained on");
     v.Group("What to do");
     v("generate", generate, "draw images (the default)");
     v("extract", extract, "write embeddings instead");

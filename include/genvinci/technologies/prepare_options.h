@@ -100,8 +100,10 @@ struct PrepareOptions {
       "(default: chosen by the training patches)");
     v.Group("Split");
     v("split", split,
-      "what is held out as a whole: patient, section, block, prefix (of obs_names) or obs:COLUMN (default: section; "
-      "for virtual tissue: patient)");
+      "what is held out as a whole: patient, section, block, prefix (of obs_names) or obs:COLUMN; none: nothing "
+      "trains, "
+      "for tissue that a trained model draws (default: section; block where a vendor's folder holds one; for virtual "
+      "tissue: patient)");
     v("test_values", test_values,
       "values of the split column (or prefixes) that make the test part; with block and none given, a fifth of the "
       "blocks");

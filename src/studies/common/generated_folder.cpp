@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "genvinci/core/error.h"
+#include "genvinci/core/log.h"
 #include "genvinci/generation/output_images.h"
 
 namespace genvinci {
@@ -31,7 +32,37 @@ SamplerOptions SamplingIn(const Json& json, const fs::path& source) {
   return sampling;
 }
 
+// The newest generation.json's folder among those in `runs`; empty: there is none.
+fs::path NewestIn(const std::vector<fs::path>& runs) {
+  fs::path newest;
+  std::error_code error;
+  for (const fs::path& run : runs)
+    for (const fs::directory_entry& entry : fs::directory_iterator(run / "generated", error)) {
+      const fs::path file = entry.path() / "generation.json";
+      if (!fs::exists(file)) continue;
+      if (newest.empty() || fs::last_write_time(file) > fs::last_write_time(newest / "generation.json"))
+        newest = entry.path();
+    }
+  return newest;
+}
+
 }  // namespace
+
+fs::path FindGenerated(const std::string& reference, const std::string& dataset) {
+  if (fs::exists(fs::path(reference) / "generation.json")) return reference;
+  std::vector<fs::path> runs = {reference};
+  if (reference == "latest") {
+    if (dataset.empty()) throw UsageError("GENERATED_LATEST", "--generated latest: give --dataset too");
+    std::error_code error;
+    for (const fs::directory_entry& run :
+         fs::directory_iterator(fs::path("output") / FolderName(dataset) / "ldm", error))
+      runs.push_back(run.path());
+  }
+  const fs::path newest = NewestIn(runs);
+  if (newest.empty()) return reference;
+  Log("scoring {}", newest.string());
+  return newest;
+}
 
 GeneratedFolder GeneratedFolder::Open(const fs::path& path) {
   const fs::path source = path / "generation.json";

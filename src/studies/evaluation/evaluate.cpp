@@ -56,7 +56,7 @@ class Evaluation {
   Evaluation(const EvaluateOptions& options, RankGroup& ranks)
       : options_(options),
         ranks_(ranks),
-        generated_(GeneratedFolder::Open(options.generated)),
+        generated_(GeneratedFolder::Open(FindGenerated(options.generated, options.dataset))),
         dataset_(Dataset::Open(options.dataset.empty() ? generated_.dataset : options.dataset)),
         rows_(generated_.RowsIn(dataset_)),
         share_(ranks.ShareOf(generated_.n)),
@@ -88,6 +88,8 @@ class Evaluation {
       const fs::path folder = options_.common.output.empty() ? generated_.path : fs::path(options_.common.output);
       WriteEvaluation(report, folder);
       json = report.result.ToJson();
+      json["report"] = (folder / "report.html").string();
+      Log("wrote {}: tables, pictures and curves for a browser", (folder / "report.html").string());
     });
     return json;
   }

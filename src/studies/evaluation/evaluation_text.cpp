@@ -68,6 +68,15 @@ TextTable ReadingTable(const EvaluationResult& result) {
   return table.Make();
 }
 
+// What the gap of the feature distance says: its interval over observations decides.
+std::string GapNote(const Estimate& gap) {
+  const auto [low, high] = gap.observations.value_or(Interval{gap.value, gap.value});
+  const char* verdict = low > 0    ? "is above 0: the images follow the genes"
+                        : high < 0 ? "is below 0: the images fit other profiles better than their own"
+                                   : "includes 0: no sign that the images follow the genes";
+  return fmt::format("The shuffle gap of the feature distance, {}, {}.", NumberText(gap.value), verdict);
+}
+
 std::string MemorisationNote(const Memorisation::Result& memory) {
   return fmt::format(
       "Memorisation: the nearest training image is {} away from a generated one and {} from a held-out real one "
@@ -98,6 +107,8 @@ std::vector<std::string> EvaluationNotes(const EvaluationResult& result) {
         "samples each, distances of distributions are means over the samples. Real, train: the training part's own "
         "images; real, halves: one random half against the other.",
         result.domain->dim, result.domain->align, result.source.n, result.source.n_samples));
+  for (const PairedScore& score : result.paired)
+    if (score.gap && score.metric.key == std::string("feature_distance")) notes.push_back(GapNote(*score.gap));
   if (result.memorisation) notes.push_back(MemorisationNote(*result.memorisation));
   if (result.test_reads)
     notes.push_back(fmt::format("The test part has been scored {} {} for this run.", *result.test_reads,

@@ -84,8 +84,8 @@ Json Trainer::Run() {
   writer_.Wait();
   ranks_.Barrier();
   if (!IsFinished())
-    Log("max_minutes {} is over at step {} of {}: saved; go on with --resume auto", options_.max_minutes, step_,
-        total_steps_);
+    Log("max_minutes {} is over at step {} of {}: saved; go on with the same command and --resume auto",
+        options_.max_minutes, step_, total_steps_);
   return Result();
 }
 
@@ -305,8 +305,8 @@ void Trainer::Stop(int signal, const Step* partial) {
   Save(/*best=*/false, partial);
   writer_.Wait();
   ranks_.Barrier();
-  throw Interrupted(signal,
-                    fmt::format("saved step {} in {}: go on with --resume auto", step_, run_.folder.path().string()));
+  throw Interrupted(signal, fmt::format("saved step {} in {}: go on with the same command and --resume auto", step_,
+                                        run_.folder.path().string()));
 }
 
 bool Trainer::IsFinished() const {

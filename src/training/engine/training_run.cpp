@@ -121,8 +121,8 @@ std::optional<fs::path> RunToResume(const RunIdentity& identity, const CommonOpt
     });
     if (found != runs.rend()) return *found;
   }
-  Log("--resume auto: there is no unfinished run of kind {} for {}: starting a new one", identity.kind,
-      identity.dataset);
+  Warn("--resume auto: there is no unfinished run of kind {} for {}: a new one starts", identity.kind,
+       identity.dataset);
   return std::nullopt;
 }
 

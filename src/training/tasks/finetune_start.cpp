@@ -30,7 +30,8 @@ void RequireGeneDropout(const FinetuneOptions& options) {
 void RequireVectorAlone(const FinetuneOptions& options) {
   const auto refuse = [](bool given, const char* key) {
     if (given)
-      throw ConfigError("FINETUNE_VECTOR", "{}: has no effect with vector, which stands in place of genes", key);
+      throw ConfigError("FINETUNE_VECTOR",
+                        "{}: has no effect with vector, which stands in place of genes: leave it out", key);
   };
   refuse(!options.pretrain_mlm_path.empty(), "pretrain_mlm_path");
   refuse(options.gene_dropout > 0, "gene_dropout");
@@ -66,7 +67,8 @@ FinetuneStart MakeFinetuneStart(const FinetuneOptions& options, const Dataset& d
   start.table = std::make_shared<ConditionTable>(dataset, start.sources.conditions);
   if (!options.vector.empty()) RequireVectorAlone(options);
   PipelineConfig config{options.models,          options.diffusion,         data.img_size,
-                        dataset.info().channels, options.condition_dropout, options.second_dropout};
+                        dataset.info().channels, options.condition_dropout, options.second_dropout,
+                        dataset.info().um_per_px};
   start.table->SetSizes(config.models);
   start.embeddings_NE = SemanticTarget(options, dataset, data.train, ranks, config.models.conditioner);
   config.models.autoencoder = autoencoder.autoencoder->config();

@@ -141,10 +141,13 @@ Json ChooseSampling(const ValStudy& study, Pipeline pipeline, const Condition& c
     Json row = ToJson(sampling);
     row.update(study.Score(pipeline, condition, sampling));
     const TriedSampling tried{sampling, row.at(ValStudy::kChoice), row.at("val_feature_gap")};
-    Log("guidance {}, {} steps: {} {:.4f}", sampling.guidance, sampling.steps, ValStudy::kChoice, tried.distance);
+    Log("guidance {}, {} steps: {} {:.4g}, feature gap {:.4g}", sampling.guidance, sampling.steps, ValStudy::kChoice,
+        tried.distance, tried.gap);
     rows.push_back(std::move(row));
     return tried;
   };
+  Log("trying {} guidance scales and {} numbers of steps on the validation part", choice.guidances.size(),
+      choice.steps.size());
   std::vector<TriedSampling> by_guidance = {score(choice.start)};
   for (const double guidance : choice.guidances) {
     SamplerOptions other = choice.start;
@@ -160,7 +163,9 @@ Json ChooseSampling(const ValStudy& study, Pipeline pipeline, const Condition& c
   const SamplerOptions best = FewestSteps(by_steps).sampling;
   const Json result = {{"metric", ValStudy::kChoice}, {"tried", rows}, {"sampling", ToJson(best)}};
   if (study.is_main()) WriteJson(run / "sampling.json", result);
-  Log("chosen on val: guidance {}, {} steps", best.guidance, best.steps);
+  Log("chosen on val: guidance {}, {} steps (of guidances whose distance is within {:.0f} % of the least, the largest "
+      "feature gap; then of numbers of steps within {:.0f} %, the fewest)",
+      best.guidance, best.steps, 100 * (kGuidanceTolerance - 1), 100 * (kStepsTolerance - 1));
   return result;
 }
 

@@ -123,7 +123,9 @@ TEST_F(EvaluateTest, ScoresImagesOfAForeignCheckpoint) {
 }
 
 TEST_F(EvaluateTest, WritesTableAndPicture) {
-  const Json result = Evaluate(options_);
+  Json result = Evaluate(options_);
+  EXPECT_EQ(result["report"], (out_ / "report.html").string());
+  result.erase("report");
   EXPECT_EQ(ReadJson(out_ / "evaluation.json"), result);
   const std::string table = Slurp(out_ / "evaluation.md");
   EXPECT_THAT(table, testing::HasSubstr(fmt::format("{:.4f}", result["metrics"]["ssim"]["generated"].get<double>())));

@@ -13,6 +13,10 @@
 namespace genvinci {
 
 // What generation.json says of the images beside it.
+// The folder that `reference` leads to: itself where it holds generation.json, the newest in a run's folder, or, for
+// "latest", the newest of `dataset`'s runs. Where there is none: `reference` itself, which Open then refuses.
+fs::path FindGenerated(const std::string& reference, const std::string& dataset);
+
 struct GeneratedFolder {
   fs::path path, checkpoint;
   std::string dataset, split;

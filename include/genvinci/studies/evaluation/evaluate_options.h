@@ -24,7 +24,7 @@ struct EvaluateOptions {
     v("common", common, "");
     v("ranks", ranks, "ranks");
     v.Group("Input");
-    v("generated", generated, "folder that genvinci generate wrote");
+    v("generated", generated, "folder that genvinci generate wrote; a run's newest, or with --dataset the newest of all (latest)");
     v("dataset", dataset, "dataset folder or name (default: the one that the images were generated for)");
     v("align_path", align_path,
       "alignment run whose image features are compared (default: that of the checkpoint, else the dataset's latest)");
