@@ -216,7 +216,10 @@ fs::path ResolveRun(const std::string& dataset, const std::string& kind, const s
   const fs::path runs = fs::path("output") / dataset / kind;
   std::error_code error;
   if (reference == "latest") {
-    if (const auto names = FolderNames(runs); !names.empty()) return runs / names.back();
+    if (const auto names = FolderNames(runs); !names.empty()) {
+      Log("latest {} run of {}: {}", kind, dataset, (runs / names.back()).string());
+      return runs / names.back();
+    }
   } else if (!reference.empty()) {
     if (fs::is_directory(reference, error)) return reference;
     if (fs::is_directory(runs / reference, error)) return runs / reference;

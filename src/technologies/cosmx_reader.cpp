@@ -140,12 +140,12 @@ class CosmxReader : public SectionReader {
                              folder.string());
     const bool is_y_up = IsLocalYUp(metadata, files.metadata);
     const double um_per_px = options_.um_per_px > 0 ? options_.um_per_px : CosmxUmPerPx(files, metadata, is_y_up);
-    int64_t without = 0;
+    std::vector<bool> has_no_image(data_.sections.size(), false);
     size_t checked = 0;
     for (const auto& [fov, section] : section_of) {
       const auto found = files.images.find(fov);
       if (found == files.images.end()) {
-        without += DropAll(section);
+        has_no_image[section] = true;
         continue;
       }
       const auto labels = files.labels.find(fov);
@@ -154,20 +154,16 @@ class CosmxReader : public SectionReader {
       if (labels != files.labels.end() && checked < kCheckedFovs)
         checked += CheckLabels(labels->second, metadata, fov, is_y_up);
     }
+    int64_t without = 0;
+    for (Observation& observation : data_.observations) {
+      if (!has_no_image[observation.section]) continue;
+      observation.unusable = "no_image";
+      ++without;
+    }
     if (without > 0) Warn("{}: {} cells lie in FOVs without an image and are dropped", files.slide, without);
     Log("{}: {} FOVs, y counts {}, {:.4f} um per px", files.slide, section_of.size(), is_y_up ? "upwards" : "downwards",
         um_per_px);
     data_.provenance["images"].push_back(files.images.begin()->second.parent_path().string());
-  }
-
-  int64_t DropAll(size_t section) {
-    int64_t count = 0;
-    for (Observation& observation : data_.observations) {
-      if (observation.section != section) continue;
-      observation.unusable = "no_image";
-      ++count;
-    }
-    return count;
   }
 
   // An FOV's image; where it is smaller than its labels, whose px positions count, by their ratio.

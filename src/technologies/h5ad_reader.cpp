@@ -8,12 +8,14 @@
 #include "genvinci/core/text.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/technologies/section_reader.h"
+#include "vendor_files.h"
 
 namespace genvinci {
 namespace {
 
 constexpr double kNowhere = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t kBatchRows = 1024;
+constexpr double kH5adPatchUm = 32;
 const std::vector<std::string> kImageFolders = {"spot_224", "images", "patches"};
 // Names under which such files keep what prepare needs; the first that is there is taken.
 const std::vector<std::string> kSectionColumns = {"section",    "section_id", "sample",  "sample_id",
@@ -21,6 +23,10 @@ const std::vector<std::string> kSectionColumns = {"section",    "section_id", "s
 const std::vector<std::string> kPatientColumns = {"patient",  "patient_id", "donor",
                                                   "donor_id", "subject",    "individual"};
 const std::vector<std::string> kLabelColumns = {"label", "cell_type", "celltype", "cluster", "annotation", "leiden"};
+// Where positions are, of scanpy, squidpy, the vendors and MERFISH's deposits.
+const std::vector<std::string> kPositionArrays = {"spatial", "X_spatial"};
+const std::vector<std::pair<std::string, std::string>> kPositionColumns = {
+    {"x", "y"}, {"center_x", "center_y"}, {"x_centroid", "y_centroid"}};
 const std::vector<std::string> kGeneIdColumns = {"ensg_id", "gene_ids", "gene_id", "ensembl_id", "feature_id"};
 
 fs::path FindH5ad(const std::string& input) {
@@ -90,8 +96,12 @@ class H5adReader : public SectionReader {
     Arrange();
     Place();
     for (const std::string& name : file_.obsm_names())
-      if (name != "spatial") data_.obsm[name] = file_.Obsm(name);
-    if (!options.no_images) JoinImages();
+      if (std::find(kPositionArrays.begin(), kPositionArrays.end(), name) == kPositionArrays.end())
+        data_.obsm[name] = file_.Obsm(name);
+    if (!options.no_images && fs::is_regular_file(options.images))
+      PlaceOnImage();
+    else if (!options.no_images)
+      JoinImages();
     data_.provenance["files"] = Json::array({FileFacts(path_)});
     data_.provenance["layer"] = options.layer;
     data_.provenance["matrix"] = file_.MatrixKind(options.layer);
@@ -162,16 +172,56 @@ class H5adReader : public SectionReader {
 
   void Place() {
     const std::vector<std::string> names = file_.obsm_names();
-    data_.centres_are_on_array = std::find(names.begin(), names.end(), "spatial") == names.end();
-    if (data_.centres_are_on_array) return;
-    const DenseArray spatial = file_.Obsm("spatial");
+    for (const std::string& name : kPositionArrays)
+      if (std::find(names.begin(), names.end(), name) != names.end()) return PlaceBy(name, file_.Obsm(name));
+    for (const auto& [x_name, y_name] : kPositionColumns) {
+      const FrameColumn *x = data_.obs.Find(x_name), *y = data_.obs.Find(y_name);
+      if (!x || !y) continue;
+      for (size_t i = 0; i < data_.observations.size(); ++i)
+        data_.observations[i].centre = {NumberIn(*x, i, x_name), NumberIn(*y, i, y_name)};
+      Log("{}: positions are obs['{}'] and obs['{}']", path_.string(), x_name, y_name);
+      return;
+    }
+    data_.centres_are_on_array = true;
+  }
+
+  void PlaceBy(const std::string& name, const DenseArray& spatial) {
     if (spatial.columns < 2)
-      throw DataError("H5AD_SPATIAL", "{}: obsm['spatial'] has {} columns, x and y are needed", path_.string(),
+      throw DataError("H5AD_SPATIAL", "{}: obsm['{}'] has {} columns, x and y are needed", path_.string(), name,
                       spatial.columns);
     for (size_t i = 0; i < data_.observations.size(); ++i) {
       const auto row = spatial.values.begin() + static_cast<int64_t>(i) * spatial.columns;
       data_.observations[i].centre = {row[0], row[1]};
     }
+  }
+
+  double NumberIn(const FrameColumn& column, size_t i, const std::string& name) const {
+    double value = kNowhere;
+    if (!ParsePosition(column.Text(i), value))
+      throw DataError("H5AD_SPATIAL", "{}: obs['{}'] of {} is '{}', a number is needed", path_.string(), name,
+                      data_.obs.index[i], column.Text(i));
+    return value;
+  }
+
+  // One image of the whole section, on which positions lie as they are or through the user's matrix.
+  void PlaceOnImage() {
+    if (data_.centres_are_on_array)
+      throw DataError("H5AD_SPATIAL", "{}: has no positions (obsm['spatial'], obs['x'] and obs['y']) to place on {}",
+                      path_.string(), options_.images);
+    SectionImage image =
+        DescribeImage(FindUserImage(options_.images, data_.sections[0].name, data_.sections.size() == 1), data_);
+    image.um_per_px = options_.um_per_px;
+    if (!options_.image_alignment.empty()) {
+      image.pixel_from_section = ReadMatrix3x3(options_.image_alignment, "H5AD_ALIGNMENT");
+      const Affine& affine = image.pixel_from_section;
+      if (image.um_per_px == 0)
+        image.um_per_px = 1 / std::sqrt(std::abs(affine.xx * affine.yy - affine.xy * affine.yx));
+    } else {
+      Log("{}: positions count px of the image; --image_alignment gives a matrix from um to px", path_.string());
+    }
+    if (image.um_per_px > 0) data_.default_patch_um = kH5adPatchUm;
+    data_.sections[0].images.push_back(std::move(image));
+    data_.provenance["images"] = options_.images;
   }
 
   void JoinImages() {

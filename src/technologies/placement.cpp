@@ -108,14 +108,14 @@ std::vector<double> Covered(const Image& image, const std::vector<Point>& centre
   return covered;
 }
 
-// In px of the section's image, of those that can be used.
-std::vector<Point> CentresOf(const SourceData& data, size_t section) {
-  std::vector<Point> centres;
+// Of each section, in px of its image: the observations that can be used.
+std::vector<std::vector<Point>> CentresBySection(const SourceData& data) {
+  std::vector<std::vector<Point>> centres(data.sections.size());
   for (size_t i = 0; i < data.observations.size(); ++i) {
     const Observation& observation = data.observations[i];
-    if (observation.section != section || !observation.unusable.empty()) continue;
+    if (!observation.unusable.empty()) continue;
     const Point centre = data.PixelCentre(static_cast<int64_t>(i));
-    if (std::isfinite(centre.x) && std::isfinite(centre.y)) centres.push_back(centre);
+    if (std::isfinite(centre.x) && std::isfinite(centre.y)) centres[observation.section].push_back(centre);
   }
   return centres;
 }
@@ -154,10 +154,11 @@ Json CheckPlacement(const PrepareOptions& options, const SectionReader& reader) 
   const SourceData& data = reader.data();
   Json report = Json::object();
   if (data.centres_are_on_array) return report;
+  const std::vector<std::vector<Point>> by_section = CentresBySection(data);
   for (size_t s = 0; s < data.sections.size(); ++s) {
     if (data.sections[s].images.empty()) continue;
     const SectionImage& image = data.sections[s].images.front();
-    const std::vector<Point> centres = CentresOf(data, s);
+    const std::vector<Point>& centres = by_section[s];
     if (centres.empty()) continue;
     RequireInside(image, data.sections[s].name, centres);
     if (centres.size() < kFewest) continue;

@@ -4,6 +4,7 @@
 
 #include "genvinci/core/error.h"
 #include "genvinci/core/text.h"
+#include "tile_reader.h"
 
 namespace genvinci {
 
@@ -49,7 +50,9 @@ void RequireApplicable(const PrepareOptions& options, const TechnologyEntry& ent
        std::vector<Particular>{{"bin_um", options.bin_um != usual.bin_um, {"visium-hd"}},
                                {"matrix", options.matrix != usual.matrix, {"visium", "visium-hd"}},
                                {"channels", !options.channels.empty(), {"merscope", "xenium"}},
-                               {"image_alignment", !options.image_alignment.empty(), {"xenium"}},
+                               {"orient", options.orient != usual.orient, {"patchseq"}},
+                               {"swc_um_per_unit", options.swc_um_per_unit != usual.swc_um_per_unit, {"patchseq"}},
+                               {"image_alignment", !options.image_alignment.empty(), {"xenium", "h5ad"}},
                                {"z_plane", options.z_plane != usual.z_plane, {"merscope"}},
                                {"layer", options.layer != usual.layer, {"h5ad"}},
                                {"style", options.style != usual.style, {"virtual"}},
@@ -59,6 +62,8 @@ void RequireApplicable(const PrepareOptions& options, const TechnologyEntry& ent
       throw UsageError("OPTION_TECHNOLOGY", "--{}: is for {} and means nothing for {}: leave it out", particular.option,
                        JoinText(known, ", "), entry.name);
   }
+  if (options.tile_um != usual.tile_um && options.unit != "tile")
+    throw UsageError("OPTION_TECHNOLOGY", "--tile_um: is for --unit tile: give it too, or leave it out");
   std::vector<std::string> units;
   for (const std::string_view unit : SplitText(entry.units, ' ')) units.emplace_back(unit);
   if (options.unit != "auto" && std::find(units.begin(), units.end(), options.unit) == units.end())
@@ -93,7 +98,10 @@ std::unique_ptr<SectionReader> OpenReader(const PrepareOptions& options) {
   for (const TechnologyEntry& entry : kTechnologies) {
     if (options.technology != entry.name) continue;
     RequireApplicable(options, entry);
-    return entry.open(options);
+    if (options.unit != "tile") return entry.open(options);
+    PrepareOptions of_cells = options;
+    of_cells.unit = "auto";
+    return MakeTiles(entry.open(of_cells), options.tile_um);
   }
   throw UsageError("TECHNOLOGY", "--technology {}: unknown: give one of {}", options.technology,
                    JoinText(Listed(kTechnologyNames), ", "));

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "genvinci/core/sha256.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/technologies/prepare.h"
@@ -54,6 +56,82 @@ TEST(PrepareH5ad, DropsObservationsWithoutImageAndRefusesStrangers) {
   PrepareOptions options = H5adOptions(folder);
   options.no_images = true;
   EXPECT_EQ(Prepare(options)["observations"], 4);
+}
+
+// Cells of a MERFISH deposit: positions in um as obs columns or an array, an image of the section, and the matrix that
+// maps the one to the other.
+class H5adOnImage : public ::testing::Test {
+ protected:
+  static constexpr int64_t kCells = 24;
+  static Point PixelOf(int64_t k) {
+    return {30.0 + 24 * static_cast<double>(k % 8), 30.0 + 40 * static_cast<double>(k / 8)};
+  }
+  void SetUp() override {
+    options_.input = (folder_ / "merfish.h5ad").string();
+    options_.images = (folder_ / "dapi.tif").string();
+    options_.image_alignment = (folder_ / "matrix.csv").string();
+    options_.common.output = (folder_ / "out").string();
+    options_.patch_size = 16;
+    options_.allow_leak = true;
+    WriteText(options_.image_alignment, "4 0 2\n0 4 -6\n0 0 1\n");
+    Image image(240, 150, 1);
+    for (int64_t y = 0; y < 150; ++y)
+      for (int64_t x = 0; x < 240; ++x) {
+        image.At(x, y)[0] = static_cast<uint8_t>((x + y) / 8);
+        for (int64_t k = 0; k < kCells; ++k)
+          if (std::hypot(PixelOf(k).x - static_cast<double>(x), PixelOf(k).y - static_cast<double>(y)) < 6)
+            image.At(x, y)[0] = 200;
+      }
+    WriteTiff(options_.images, image);
+  }
+  // `as`: "obs" or the array's name.
+  void Write(const std::string& as) const {
+    DataFrame obs;
+    std::vector<double> xs, ys;
+    DenseArray array{kCells, 2, {}};
+    for (int64_t k = 0; k < kCells; ++k) {
+      obs.index.push_back("cell_" + std::to_string(k));
+      xs.push_back((PixelOf(k).x - 2) / 4);
+      ys.push_back((PixelOf(k).y + 6) / 4);
+      array.values.insert(array.values.end(), {xs.back(), ys.back()});
+    }
+    if (as == "obs") {
+      obs.Set("x", FrameColumn::Floats(xs));
+      obs.Set("y", FrameColumn::Floats(ys));
+    }
+    H5adWriter writer(options_.input, obs, {{"TP53", "ACTB"}, {}});
+    if (as != "obs" && !as.empty()) writer.SetObsm(as, array);
+    for (int64_t k = 0; k < kCells; ++k) writer.AppendDense(std::vector<float>{static_cast<float>(1 + k), 2});
+    writer.Finish();
+  }
+  TestFolder folder_;
+  PrepareOptions options_;
+};
+
+TEST_F(H5adOnImage, CutsPatchesAroundPositionsOfEveryName) {
+  for (const char* as : {"obs", "spatial", "X_spatial"}) {
+    Write(as);
+    fs::remove_all(folder_ / "out");
+    Prepare(options_);
+    const Dataset dataset = Dataset::Open((folder_ / "out").string());
+    ASSERT_EQ(dataset.size(), kCells) << as;
+    EXPECT_EQ(dataset.info().um_per_px, 0.25);
+    for (int64_t k = 0; k < kCells; ++k) {
+      EXPECT_NEAR(dataset.obs().Find("x")->floats[static_cast<size_t>(k)], PixelOf(k).x, 1e-6);
+      EXPECT_NEAR(dataset.obs().Find("y")->floats[static_cast<size_t>(k)], PixelOf(k).y, 1e-6);
+      EXPECT_EQ(dataset.LoadPatch(k).At(8, 8)[0], 200);
+    }
+  }
+}
+
+TEST_F(H5adOnImage, RefusesPositionsThatAreNotThereOrElsewhere) {
+  Write("");
+  EXPECT_EQ(Catch([&] { Prepare(options_); }).name, "H5AD_SPATIAL");
+  Write("obs");
+  WriteText(options_.image_alignment, "40 0 2000\n0 40 0\n0 0 1\n");
+  EXPECT_EQ(Catch([&] { Prepare(options_); }).name, "PLACEMENT_OUTSIDE");
+  WriteText(options_.image_alignment, "4 0 2\n0 4\n");
+  EXPECT_EQ(Catch([&] { Prepare(options_); }).name, "H5AD_ALIGNMENT");
 }
 
 TEST(PrepareH5ad, ValuesThatAreNoCountsAreRefused) {

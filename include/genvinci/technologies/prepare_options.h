@@ -14,12 +14,12 @@ struct PrepareOptions;
 
 // Opens the files that options.input leads to. Each reader is defined in a source file of its own in src/technologies.
 using ReaderFactory = std::unique_ptr<SectionReader>(const PrepareOptions& options);
-ReaderFactory OpenVisiumHdReader, OpenVisiumReader, OpenMerscopeReader, OpenCosmxReader, OpenXeniumReader, OpenStReader,
-    OpenH5adReader, OpenVirtualReader;
+ReaderFactory OpenVisiumHdReader, OpenVisiumReader, OpenMerscopeReader, OpenCosmxReader, OpenXeniumReader,
+    OpenPatchseqReader, OpenStReader, OpenH5adReader, OpenVirtualReader;
 // Whether a file or folder is laid out as that technology's; a look at names and headers, not at what they hold.
 using Recognizer = bool(const fs::path& input);
-Recognizer LooksLikeVisiumHd, LooksLikeVisium, LooksLikeMerscope, LooksLikeCosmx, LooksLikeXenium, LooksLikeSt,
-    LooksLikeH5ad, LooksLikeNothing;
+Recognizer LooksLikeVisiumHd, LooksLikeVisium, LooksLikeMerscope, LooksLikeCosmx, LooksLikeXenium, LooksLikePatchseq,
+    LooksLikeSt, LooksLikeH5ad, LooksLikeNothing;
 
 // The visible registry of technologies: the choices of --technology, its errors, `auto` (which takes the first that
 // recognizes the input) and OpenReader all come from it.
@@ -30,14 +30,15 @@ struct TechnologyEntry {
   const char* units;  // what --unit may be, the usual one first
 };
 inline constexpr TechnologyEntry kTechnologies[] = {
-    {"visium-hd", OpenVisiumHdReader, LooksLikeVisiumHd, "bin cell nucleus"},  // 10x Visium HD: bins and cells
-    {"visium", OpenVisiumReader, LooksLikeVisium, "spot"},                     // 10x Visium: spaceranger's outs
-    {"xenium", OpenXeniumReader, LooksLikeXenium, "cell nucleus"},             // 10x Xenium 1 to 4
-    {"merscope", OpenMerscopeReader, LooksLikeMerscope, "cell"},               // Vizgen MERSCOPE and vpt's output
-    {"cosmx", OpenCosmxReader, LooksLikeCosmx, "cell"},        // CosMx SMI: lung release and AtoMx flat files
-    {"st", OpenStReader, LooksLikeSt, "spot"},                 // legacy Spatial Transcriptomics
-    {"h5ad", OpenH5adReader, LooksLikeH5ad, "spot cell"},      // AnnData and a folder of ready patches
-    {"virtual", OpenVirtualReader, LooksLikeNothing, "spot"},  // the simulated tissue
+    {"visium-hd", OpenVisiumHdReader, LooksLikeVisiumHd, "bin cell nucleus tile"},  // 10x Visium HD: bins and cells
+    {"visium", OpenVisiumReader, LooksLikeVisium, "spot"},                          // 10x Visium: spaceranger's outs
+    {"xenium", OpenXeniumReader, LooksLikeXenium, "cell nucleus tile"},             // 10x Xenium 1 to 4
+    {"merscope", OpenMerscopeReader, LooksLikeMerscope, "cell tile"},               // Vizgen MERSCOPE and vpt's output
+    {"cosmx", OpenCosmxReader, LooksLikeCosmx, "cell tile"},      // CosMx SMI: lung release and AtoMx flat files
+    {"st", OpenStReader, LooksLikeSt, "spot"},                    // legacy Spatial Transcriptomics
+    {"patchseq", OpenPatchseqReader, LooksLikePatchseq, "cell"},  // counts and traced neurons (SWC)
+    {"h5ad", OpenH5adReader, LooksLikeH5ad, "spot cell"},         // AnnData and a folder of ready patches
+    {"virtual", OpenVirtualReader, LooksLikeNothing, "spot"},     // the simulated tissue
 };
 inline constexpr auto kTechnologyNames = NamesIn(kTechnologies);
 
@@ -69,12 +70,15 @@ struct PrepareOptions {
   std::string matrix = "auto";
   std::string unit = "auto";
   int64_t bin_um = 0;
+  double tile_um = 50;
   double min_counts = 0;
   int64_t min_genes = 0;
   std::string vocabulary;
   std::string ortholog_table;
   std::string images;
   std::string image_alignment;
+  std::string orient = "as_is";
+  double swc_um_per_unit = 1;
   std::vector<std::string> channels;
   int64_t z_plane = -1;
   std::string style = "he";
@@ -87,7 +91,8 @@ struct PrepareOptions {
     v("technology", technology, "kind of data; auto tells it by the files", Choices{TechnologyChoices()});
     v("input", input, "folder or file of the data, as the vendor ships it");
     v("unit", unit, "what one observation is (auto: the technology's usual; visium-hd: bin)",
-      Choices{{"auto", "spot", "bin", "cell", "nucleus"}});
+      Choices{{"auto", "spot", "bin", "cell", "nucleus", "tile"}});
+    v("tile_um", tile_um, "side of a tile, which has the sum of the counts of its cells", Range{1, 10000});
     v("bin_um", bin_um, "visium-hd: side of a bin (0: 8, or the only one that is there)", Range{0, 10000});
     v("sections", sections, "use only these sections");
     v.Group("Images");
@@ -132,8 +137,13 @@ struct PrepareOptions {
       "folder of ready patches <obs_name>.png, .jpg or .tif (h5ad), or of section images (st, visium); one image where "
       "there is one section");
     v("image_alignment", image_alignment,
-      "xenium: 3 x 3 matrix from px of --images to px of the instrument's image (default: found beside either)");
+      "3 x 3 matrix, from um to px of --images (h5ad), or from px of --images to px of the instrument's image (xenium; "
+      "default: found beside either)");
     v("channels", channels, "keep only these channels or stains, by name (merscope, xenium)");
+    v("orient", orient,
+      "patchseq: whether y of the morphologies counts as rows do, or towards the pia, which is drawn up",
+      Choices{{"as_is", "upright"}});
+    v("swc_um_per_unit", swc_um_per_unit, "patchseq: um of the morphologies' unit", Range{1e-6, 1e6});
     v("z_plane", z_plane, "plane of the images (merscope; -1: the middle one)", Range{-1, 1000});
     v.Group("Virtual tissue");
     v("style", style, "how it is stained", Choices{{"he", "dapi", "fluorescence"}});

@@ -38,7 +38,8 @@ std::string RecognizedTechnology(const fs::path& input);
 std::string TechnologyOf(const PrepareOptions& options);
 
 // The reader for options.technology, from kTechnologies (prepare_options.h). UsageError TECHNOLOGY for an unknown one,
-// UNIT and OPTION_TECHNOLOGY for options that it does not know.
+// UNIT and OPTION_TECHNOLOGY for options that it does not know. With options.unit "tile" it gives squares of
+// options.tile_um in place of the cells.
 //
 // - visium: spaceranger's outs (or a folder of several, or a download with the dataset's name before each file): a
 //   matrix (options.matrix; HDF5 or MatrixMarket), spatial/ with positions and scale factors, and the image that
@@ -52,12 +53,15 @@ std::string TechnologyOf(const PrepareOptions& options);
 //   with the matrix that Xenium Explorer exports. obs_names are <bundle>_<cell_id>.
 // - cosmx: slides of <slide>_exprMat_file.csv, <slide>_metadata_file.csv and an image an FOV, which is a section of its
 //   own; whether y counts up- or downwards is found from the data. obs_names are <slide>_<fov>_<cell_ID>.
+// - patchseq: a table of counts (a row a gene, a column a cell), metadata, and SWC files named by the cell or its
+//   specimen, each drawn as a ready patch (options.um_per_px, patch_size, orient, swc_um_per_unit).
 // - st: a folder (or one count table) with, for each section S, S.tsv[.gz] (rows XxY or X_Y, a column a gene),
 //   S_selection.tsv[.gz] (x, y, pixel_x, pixel_y, selected), S.jpg|png|tif, and optionally
 //   S-cluster-annotation.tsv[.gz] (x, y, label, patient_id) and S-proportion.tsv[.gz]. Images may be in options.images
 //   or in a sub-folder or sibling folder whose name says so ("images", "ST-imgs"), selections likewise
 //   ("ST-spotfiles"). obs_names are <S>_<row name>; neighbouring spots are 200 um apart.
-// - h5ad: an h5ad and a folder of ready patches named by obs_name.
+// - h5ad: an h5ad and a folder of ready patches named by obs_name, or one image of the section, on which positions
+//   (obsm["spatial"], or obs["x"] and obs["y"]) lie as they are or through options.image_alignment.
 // - virtual: the simulated tissue.
 std::unique_ptr<SectionReader> OpenReader(const PrepareOptions& options);
 
