@@ -1,6 +1,7 @@
 #include "genvinci/weights/load_runs.h"
 
 #include "genvinci/core/error.h"
+#include "genvinci/core/log.h"
 #include "genvinci/core/run_folder.h"
 #include "genvinci/core/text.h"
 #include "genvinci/nn/memory_format.h"
@@ -95,6 +96,12 @@ LoadedAligner LoadAligner(const fs::path& path, const torch::Device& device) {
 
 void LoadedAligner::RequireDataset(const Dataset& dataset) const {
   if (dataset.Is(dataset_fingerprint)) return;
+  // New tissue has no part to train a space of its own on.
+  if (dataset.Indices(Split::kTrain).empty()) {
+    Warn("{}: has no training part: images are compared in the features of {}, which another dataset has trained",
+         dataset.path().string(), path.string());
+    return;
+  }
   throw DataError("ALIGN_DATASET",
                   "{}: was trained on another dataset than {}, or that has changed: run genvinci align --dataset on it",
                   path.string(), dataset.path().string());
