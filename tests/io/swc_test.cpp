@@ -7,7 +7,10 @@
 namespace genvinci {
 namespace swc_test {
 
+using ::testing::DoubleNear;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 class SwcFile : public ::testing::Test {
  protected:
@@ -46,7 +49,41 @@ TEST_F(SwcFile, RefusesWhatIsNoTreeWithItsLine) {
   const Caught orphan = Refused("1 1 0 0 0 1 -1\n2 3 0 0 0 1 9\n");
   EXPECT_EQ(orphan.name, "SWC_PARENT");
   EXPECT_THAT(orphan.text, HasSubstr("line 2: its parent, point 9"));
+  EXPECT_THAT(Refused("1 1 0 0 0 1 -1\n\n# a comment\n2 3 0 0 0 1 3\n3 3 0 0 0 1 2\n").text, HasSubstr("line 4: "));
   EXPECT_EQ(Catch([&] { ReadSwc(folder_ / "none.swc"); }).name, "FILE_MISSING");
+}
+
+TEST_F(SwcFile, RefusesNumbersThatNoTracingHas) {
+  EXPECT_EQ(Refused("1 1 0 0 0 inf -1\n").name, "SWC_FORMAT");
+  EXPECT_EQ(Refused("1 1 0 0 0 nan -1\n").name, "SWC_FORMAT");
+  EXPECT_EQ(Refused("1e300 1 0 0 0 1 -1\n").name, "SWC_FORMAT");
+  EXPECT_EQ(Refused("1 1 0 0 0 1 -1e300\n").name, "SWC_FORMAT");
+  EXPECT_EQ(Refused("1 1 1e10 0 0 1 -1\n").name, "SWC_RANGE");
+  EXPECT_EQ(Refused("1 1 0 0 0 1e10 -1\n").name, "SWC_RANGE");
+}
+
+TEST_F(SwcFile, SaysLengthsExtentAndUnits) {
+  const Swc swc =
+      Read("# SCALE 1.0 1.0 1.0\r\n# traced by hand\n1 1 0 0 0 4 -1\n2 2 3 4 0 0 1\n3 2 3 4 12 1 2\n4 7 -6 -8 0 0 1\n");
+  EXPECT_THAT(swc.unit_notes, ElementsAre("# SCALE 1.0 1.0 1.0"));
+  const SwcFacts facts = FactsOf(swc);
+  EXPECT_THAT(facts.length_of_type, ElementsAre(Pair(2, DoubleNear(17, 1e-9)), Pair(7, DoubleNear(10, 1e-9))));
+  EXPECT_EQ(facts.zero_radii, 2);
+  EXPECT_THAT(facts.low, ElementsAre(-6, -8, 0));
+  EXPECT_THAT(facts.high, ElementsAre(3, 4, 12));
+}
+
+TEST_F(SwcFile, TellsHowTheSomaIsMeant) {
+  const auto soma = [&](const std::string& text) { return FactsOf(Read(text)).soma; };
+  EXPECT_EQ(soma("1 3 0 0 0 1 -1\n"), SwcSoma::kNone);
+  EXPECT_EQ(soma("1 1 0 0 0 1 -1\n2 1 9 0 0 1 -1\n"), SwcSoma::kPoints);
+  EXPECT_EQ(soma("1 1 0 0 0 2 -1\n2 1 0 -2 0 2 1\n3 1 0 2 0 2 1\n"), SwcSoma::kThreePoint);
+  EXPECT_EQ(soma("1 1 0 0 0 2 -1\n2 1 0 2 0 2 1\n3 1 0 4 0 2 2\n4 1 0 6 0 2 3\n"), SwcSoma::kCylinders);
+  // Corners of a square, the first in the middle of the file.
+  const Swc square = Read("3 1 4 4 0 0 2\n1 1 0 0 0 0 -1\n2 1 4 0 0 0 1\n4 1 0 4 0 0 3\n");
+  const SwcFacts facts = FactsOf(square);
+  EXPECT_EQ(facts.soma, SwcSoma::kOutline);
+  EXPECT_THAT(facts.soma_points, ElementsAre(1, 2, 0, 3));
 }
 
 }  // namespace swc_test
