@@ -1,12 +1,7 @@
 #include <gmock/gmock.h>
 
-#include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <map>
-#include <numbers>
-#include <numeric>
-#include <random>
 
 #include "../../src/technologies/morphology_image.h"
 #include "genvinci/data/dataset.h"
@@ -18,55 +13,6 @@ namespace patchseq_reader_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-// Sum of a channel in whole px.
-double AreaOf(const Image& image, int64_t channel) {
-  double sum = 0;
-  for (int64_t y = 0; y < image.height; ++y)
-    for (int64_t x = 0; x < image.width; ++x) sum += image.At(x, y)[channel] / 255.0;
-  return sum;
-}
-
-TEST(Morphology, CoversWhatTheFormulaSays) {
-  // A soma of 6 um and, far from it, a straight axon and a tapering dendrite of their own, at 0.5 um a px.
-  const Swc swc{{{kSwcSoma, 0, 0, 0, 6, -1},
-                 {kSwcAxon, -50, 30, 0, 2, -1},
-                 {kSwcAxon, 50, 40, 9, 2, 1},
-                 {kSwcBasal, -50, -40, 0, 4, -1},
-                 {kSwcApical, 50, -40, 0, 1, 3}},
-                3};
-  const MorphologyImage drawn = DrawMorphology(swc, {256, 0.5, 1, false});
-  const double pi = std::numbers::pi;
-  EXPECT_NEAR(AreaOf(drawn.image, 0), pi * 12 * 12, 0.01 * pi * 144);
-  const double length = 2 * std::hypot(100, 10);
-  EXPECT_NEAR(AreaOf(drawn.image, 1), length * 8 + pi * 16, 0.01 * length * 8);
-  EXPECT_NEAR(AreaOf(drawn.image, 2), 200 * (8 + 2) + pi * (64 + 4) / 2, 0.01 * 2000);
-  EXPECT_EQ(drawn.share_cut, 0);
-}
-
-TEST(Morphology, KeepsSizeAndSideAndBits) {
-  Swc swc{{{kSwcSoma, 100, 200, 0, 5, -1}, {kSwcApical, 100, 230, 0, 0.01, 0}, {kSwcAxon, 130, 200, 0, 0.01, 0}}, 1};
-  const MorphologyView as_is{64, 1, 1, false};
-  const Image image = DrawMorphology(swc, as_is).image;
-  // Thin neurites are a px wide; y counts as rows do, so that the dendrite goes down.
-  EXPECT_GT(image.At(32, 50)[2], 100);
-  EXPECT_EQ(image.At(32, 14)[2], 0);
-  EXPECT_GT(image.At(50, 32)[1], 100);
-  EXPECT_EQ(image.At(50, 32)[2], 0);
-  // A neurite leaves the soma as wide as it is.
-  EXPECT_EQ(image.At(35, 40)[2], 0);
-  EXPECT_EQ(image.At(32, 32)[0], 255);
-  const Image upright = DrawMorphology(swc, {64, 1, 1, true}).image;
-  EXPECT_GT(upright.At(32, 14)[2], 100);
-  EXPECT_EQ(upright.At(32, 50)[2], 0);
-  // In another unit, and with its points in another order, the same bits.
-  Swc other{{swc.points[1], swc.points[2], swc.points[0]}, 1};
-  other.points[0].parent = other.points[1].parent = 2;
-  for (SwcPoint& point : other.points)
-    point = {point.type, point.x * 2, point.y * 2, point.z, point.radius * 2, point.parent};
-  EXPECT_EQ(DrawMorphology(other, {64, 1, 0.5, false}).image.bytes, image.bytes);
-  EXPECT_NEAR(DrawMorphology(swc, {40, 1, 1, false}).share_cut, 1, 1e-9);
-}
 
 class Patchseq : public ::testing::Test {
  protected:
