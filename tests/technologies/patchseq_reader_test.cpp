@@ -6,6 +6,7 @@
 #include "../../src/technologies/morphology_image.h"
 #include "genvinci/data/dataset.h"
 #include "genvinci/technologies/prepare.h"
+#include "genvinci/technologies/section_reader.h"
 #include "testing/test_folder.h"
 
 namespace genvinci {
@@ -13,6 +14,7 @@ namespace patchseq_reader_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 class Patchseq : public ::testing::Test {
  protected:
@@ -106,6 +108,67 @@ TEST_F(Patchseq, JoinsMorphologiesByTheirSpecimen) {
   EXPECT_GT(dataset.LoadPatch(0).At(32, 32 - 9)[2], 200);
 }
 
+TEST_F(Patchseq, TakesTheMetadataThatHaveTheCells) {
+  WriteText(folder_ / "neurons/a_meta_data.csv", "Cell\tMouse\nother_1\tmouse_9\nother_2\tmouse_8\n");
+  WriteText(folder_ / "neurons/b_meta_data.csv", "Notes\nnone\n");
+  EXPECT_EQ(Prepared().obs().Find("patient")->Text(3), "mouse_1");
+}
+
+TEST_F(Patchseq, LeavesOutWhatTheAuthorsTookBack) {
+  for (const bool is_scala : {true, false}) {
+    const std::string wrong = "20171207_sample_1", animal = is_scala ? "Mouse" : "donor_id";
+    WriteText(folder_ / "neurons/x_exon_counts.csv.gz",
+              ",cell_0,cell_1,cell_2," + wrong + "\nTP53,1,2,3,4\nACTB,4,3,2,1\nEPCAM,1,1,0,1\n");
+    WriteText(folder_ / "neurons/x_meta_data.csv", "Cell\t" + animal + "\tRNA family\ncell_0\tmouse_0\tET\ncell_1\t" +
+                                                       "mouse_1\tET\ncell_2\tmouse_0\tIT\n" + wrong +
+                                                       "\tmouse_0\tET\n");
+    fs::copy_file(Swc(0), folder_ / ("neurons/excitatory/" + wrong + ".swc"), fs::copy_options::overwrite_existing);
+    EXPECT_EQ(Prepared().size(), is_scala ? 3 : 4);
+  }
+}
+
+TEST_F(Patchseq, RefusesTracingsThatAreAllBroken) {
+  for (int64_t k = 0; k < kCells; ++k) WriteText(Swc(k), "1 1 0 0 0 -4 -1\n");
+  const Caught caught = Catch([&] { Prepare(options_); });
+  EXPECT_EQ(caught.name, "MORPHOLOGY_NONE");
+  EXPECT_THAT(caught.text, HasSubstr("line 1: a radius of -4"));
+}
+
+TEST_F(Patchseq, RefusesTwoTracingsOfOneCell) {
+  fs::create_directories(folder_ / "neurons/inhibitory");
+  fs::copy_file(Swc(1), folder_ / "neurons/inhibitory/cell_1.swc");
+  const Caught caught = Catch([&] { Prepare(options_); });
+  EXPECT_EQ(caught.name, "FILE_AMBIGUOUS");
+  EXPECT_THAT(caught.text, HasSubstr("excitatory/cell_1.swc: "));
+  options_.images = (folder_ / "neurons/excitatory").string();
+  EXPECT_EQ(Prepared().size(), kCells);
+}
+
+// Of a cell that is there both ways, the file whose y counts as --orient says.
+TEST_F(Patchseq, TakesTheTracingOfTheAskedOrientation) {
+  WriteText(folder_ / "neurons/excitatory/cell_0_upright.swc", "1 1 0 0 0 4 -1\n2 3 0 25 0 1 1\n");
+  EXPECT_GT(Prepared().LoadPatch(0).At(32, 32 + 9)[2], 200);
+  options_.orient = "upright";
+  EXPECT_GT(Prepared().LoadPatch(0).At(32, 32 - 24)[2], 200);
+}
+
+TEST_F(Patchseq, TellsToUnpackAllensCounts) {
+  fs::rename(folder_ / "neurons/x_exon_counts.csv.gz", folder_ / "neurons/Release_count.v2.csv.tar");
+  fs::remove(folder_ / "neurons/x_intron_counts.csv.gz");
+  const Caught caught = Catch([&] { Prepare(options_); });
+  EXPECT_EQ(caught.name, "PATCHSEQ_COUNTS");
+  EXPECT_THAT(caught.text, HasSubstr("Release_count.v2.csv.tar: is packed: unpack it"));
+}
+
+TEST_F(Patchseq, SaysLengthsAndWhatIsCut) {
+  options_.patch_size = 30;  // the dendrite of cell 3 is 16 um long, of which 15 are in
+  const Dataset dataset = Prepared();
+  EXPECT_NEAR(std::stod(dataset.obs().Find("axon_um")->Text(3)), 16, 1e-6);
+  EXPECT_NEAR(std::stod(dataset.obs().Find("dendrite_um")->Text(3)), 16, 1e-6);
+  EXPECT_NEAR(std::stod(dataset.obs().Find("share_cut")->Text(3)), 1.0 / 16, 1e-6);
+  EXPECT_EQ(std::stod(dataset.obs().Find("share_cut")->Text(2)), 0);
+}
+
 TEST_F(Patchseq, RefusesCountsThatAreNone) {
   WriteText(folder_ / "neurons/x_exon_counts.csv.gz", ",cell_0,cell_1\nTP53,1,2.5\n");
   EXPECT_EQ(Catch([&] { Prepare(options_); }).name, "NOT_COUNTS");
@@ -115,11 +178,14 @@ TEST_F(Patchseq, RefusesCountsThatAreNone) {
   EXPECT_EQ(Catch([&] { Prepare(options_); }).name, "IDS_JOIN");
 }
 
+fs::path RealFolder() {
+  const char* given = std::getenv("GENVINCI_REAL_DATA");
+  return (given ? fs::path(given) : fs::path(GENVINCI_SOURCE_DIR) / ".." / "shared" / "data") / "technologies/patchseq";
+}
+
 // Good and broken tracings of NeuroM's tests: each opens or is refused by name.
 TEST(RealSwc, OpensOrIsRefusedByName) {
-  const char* given = std::getenv("GENVINCI_REAL_DATA");
-  const fs::path data = (given ? fs::path(given) : fs::path(GENVINCI_SOURCE_DIR) / ".." / "shared" / "data") /
-                        "technologies/patchseq/swc_edge_cases_NeuroM";
+  const fs::path data = RealFolder() / "swc_edge_cases_NeuroM";
   if (!fs::exists(data)) GTEST_SKIP() << data << " is missing: set GENVINCI_REAL_DATA";
   std::map<std::string, std::string> refused;
   int64_t opened = 0;
@@ -132,9 +198,53 @@ TEST(RealSwc, OpensOrIsRefusedByName) {
       refused[entry.path().filename().string()] = name;
   }
   EXPECT_GT(opened, 40);
-  for (const auto& [file, name] : refused) EXPECT_TRUE(name.starts_with("SWC_")) << file << ": " << name;
-  EXPECT_EQ(refused["Neuron_missing_parents.swc"], "SWC_PARENT");
-  EXPECT_EQ(refused["repeated_id.swc"], "SWC_ID");
+  // The first lacks a point that others name as their parent.
+  EXPECT_THAT(refused,
+              ElementsAre(Pair("Neuron_missing_ids.swc", "SWC_PARENT"),
+                          Pair("Neuron_missing_parents.swc", "SWC_PARENT"), Pair("repeated_id.swc", "SWC_ID")));
+}
+
+// By what their names, and the comments in them, say.
+TEST(RealSwc, HoldsWhatItsNameSays) {
+  const fs::path data = RealFolder() / "swc_edge_cases_NeuroM";
+  if (!fs::exists(data)) GTEST_SKIP() << data << " is missing: set GENVINCI_REAL_DATA";
+  const auto facts = [&](const char* name) { return FactsOf(ReadSwc(data / name)); };
+  EXPECT_EQ(facts("soma/three_pt_soma.swc").soma, SwcSoma::kThreePoint);
+  EXPECT_EQ(facts("point_soma.swc").soma, SwcSoma::kPoints);
+  EXPECT_EQ(facts("Single_apical_no_soma.swc").soma, SwcSoma::kNone);
+  EXPECT_EQ(facts("soma/bifurcating_soma.swc").soma, SwcSoma::kCylinders);
+  EXPECT_EQ(ReadSwc(data / "multiple_somata.swc").roots, 2);
+  EXPECT_EQ(facts("multiple_somata.swc").soma_points.size(), 2u);
+  EXPECT_FALSE(facts("no-axon.swc").length_of_type.contains(kSwcAxon));
+  EXPECT_TRUE(facts("Single_axon.swc").length_of_type.contains(kSwcAxon));
+  EXPECT_EQ(facts("Single_axon.swc").length_of_type.size(), 1u);
+  EXPECT_TRUE(facts("Single_apical.swc").length_of_type.contains(kSwcApical));
+  EXPECT_TRUE(facts("custom_type.swc").length_of_type.contains(5));
+  EXPECT_TRUE(facts("undefined_type.swc").length_of_type.contains(0));
+  EXPECT_GT(facts("simple.swc").zero_radii, 0);
+  EXPECT_GT(ReadSwc(data / "Neuron_disconnected_components.swc").roots, 1);
+  // The same tree with its lines in another order: the same picture.
+  const auto drawn = [&](const char* name) {
+    return DrawMorphology(ReadSwc(data / name), {64, 1, 1, false}).image.bytes;
+  };
+  EXPECT_EQ(drawn("ordering/sample.swc"), drawn("ordering/sample_disordered.swc"));
+  EXPECT_EQ(drawn("simple.swc"), drawn("simple_reversed.swc"));
+}
+
+// Genuine counts and metadata, of which the table that comes first by name has none of the cells.
+TEST(RealPatchseq, OpensTheTablesOfScala) {
+  const fs::path data = RealFolder() / "scala2020_mini-atlas";
+  if (!fs::exists(data)) GTEST_SKIP() << data << " is missing: set GENVINCI_REAL_DATA";
+  PrepareOptions options;
+  options.technology = "patchseq";
+  options.input = data.string();
+  options.no_images = true;
+  SetQuiet(/*quiet=*/true);
+  const auto reader = OpenReader(options);
+  EXPECT_EQ(reader->data().observations.size(), 185u);
+  EXPECT_EQ(reader->data().observations[0].patient, "mouse_KIYRP");
+  EXPECT_EQ(reader->data().obs.Find("label")->Text(0), "Sst");
+  EXPECT_EQ(reader->data().default_split, "patient");
 }
 
 }  // namespace patchseq_reader_test
