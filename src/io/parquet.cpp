@@ -73,6 +73,18 @@ Cell Follow(const arrow::Array& array, int64_t row) {
   return Follow(*encoded.dictionary(), encoded.GetValueIndex(row));
 }
 
+// Parquet's decoder hands the indices of a dictionary over unchecked.
+void CheckIndices(const arrow::Array& array, const fs::path& path) {
+  if (array.type_id() != arrow::Type::DICTIONARY) return;
+  const auto& encoded = static_cast<const arrow::DictionaryArray&>(array);
+  const int64_t size = encoded.dictionary()->length();
+  for (int64_t row = 0; row < array.length(); ++row) {
+    if (array.IsNull(row)) continue;
+    const int64_t index = encoded.GetValueIndex(row);
+    if (index < 0 || index >= size) FailParquet(path, fmt::format("value {} of a dictionary of {}", index, size));
+  }
+}
+
 template <typename Type>
 auto ValueOf(const Cell& cell) {
   return static_cast<const typename arrow::TypeTraits<Type>::ArrayType&>(*cell.array).Value(cell.row);
@@ -198,7 +210,10 @@ struct ParquetTable::Impl {
     auto file = arrow::io::ReadableFile::Open(path.string());
     RequireOk(file.status(), path);
     parquet::arrow::FileReaderBuilder builder;
-    RequireOk(builder.Open(*file), path);
+    // Else a whole column of a row group is read at once, and a file may be one row group.
+    parquet::ReaderProperties reading = parquet::default_reader_properties();
+    reading.enable_buffered_stream();
+    RequireOk(builder.Open(*file, reading), path);
     parquet::ArrowReaderProperties properties;
     properties.set_batch_size(kBatchRows);
     properties.set_pre_buffer(false);
@@ -228,6 +243,15 @@ struct ParquetTable::Impl {
     return leaves;
   }
 
+  std::shared_ptr<arrow::RecordBatch> NextBatch(arrow::RecordBatchReader& batches) const {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    RequireOk(batches.ReadNext(&batch), path);
+    if (!batch) return nullptr;
+    RequireOk(batch->Validate(), path);
+    for (const auto& array : batch->columns()) CheckIndices(*array, path);
+    return batch;
+  }
+
   fs::path path;
   std::unique_ptr<parquet::arrow::FileReader> reader;
   std::vector<std::string> names;
@@ -251,26 +275,24 @@ bool ParquetTable::HasColumn(const std::string& name) const {
 
 void ParquetTable::ForEachBatch(const std::vector<std::string>& columns,
                                 const std::function<void(const ParquetBatch&)>& use) const {
-  const std::vector<int> leaves = impl_->Leaves(columns);
-  Guarded(impl_->path, [&] {
-    std::vector<int> groups(static_cast<size_t>(impl_->reader->num_row_groups()));
-    for (size_t g = 0; g < groups.size(); ++g) groups[g] = static_cast<int>(g);
-    auto batches = impl_->reader->GetRecordBatchReader(groups, leaves);
-    RequireOk(batches.status(), impl_->path);
-    int64_t first_row = 0;
-    while (true) {
-      std::shared_ptr<arrow::RecordBatch> batch;
-      RequireOk((*batches)->ReadNext(&batch), impl_->path);
-      if (!batch) break;
-      RequireOk(batch->Validate(), impl_->path);
-      ParquetBatch::Impl part{impl_->path, columns, {}, first_row, batch->num_rows()};
-      for (const std::string& name : columns) part.arrays.push_back(batch->GetColumnByName(name));
-      use(ParquetBatch(part));
-      first_row += batch->num_rows();
-    }
-    if (first_row != impl_->rows)
-      FailParquet(impl_->path, fmt::format("holds {} of the {} rows it states", first_row, impl_->rows));
+  const std::vector<int> leaves = Guarded(impl_->path, [&] { return impl_->Leaves(columns); });
+  std::vector<int> groups(static_cast<size_t>(impl_->reader->num_row_groups()));
+  for (size_t g = 0; g < groups.size(); ++g) groups[g] = static_cast<int>(g);
+  const auto batches = Guarded(impl_->path, [&] {
+    auto opened = impl_->reader->GetRecordBatchReader(groups, leaves);
+    RequireOk(opened.status(), impl_->path);
+    return std::move(opened).ValueUnsafe();
   });
+  int64_t first_row = 0;
+  // What `use` throws is its own, not the file's.
+  while (const auto batch = Guarded(impl_->path, [&] { return impl_->NextBatch(*batches); })) {
+    ParquetBatch::Impl part{impl_->path, columns, {}, first_row, batch->num_rows()};
+    for (const std::string& name : columns) part.arrays.push_back(batch->GetColumnByName(name));
+    use(ParquetBatch(part));
+    first_row += batch->num_rows();
+  }
+  if (first_row != impl_->rows)
+    FailParquet(impl_->path, fmt::format("holds {} of the {} rows it states", first_row, impl_->rows));
 }
 
 }  // namespace genvinci

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <random>
+#include <stdexcept>
 
 #include "genvinci/core/json.h"
 #include "testing/test_folder.h"
@@ -124,6 +125,33 @@ TEST_F(Parquet, EndsWellOnWhatIsCutOrDamaged) {
     refused += !name.empty();
   }
   EXPECT_GT(refused, 40);
+}
+
+TEST_F(Parquet, RefusesWhatIsNotInTheDictionary) {
+  const TestFolder folder;
+  const std::string whole = ReadFile(kParquetGolden / "parquet_texts.parquet");
+  const fs::path path = folder / "damaged.parquet";
+  int refused = 0;
+  // The pages of `kind`, by pyarrow; where its indices are, 0x18 makes them wider.
+  for (size_t at = 112; at < 179; ++at) {
+    std::string bytes = whole;
+    bytes[at] = '\x18';
+    WriteText(path, bytes);
+    const Caught caught = Catch([&] {
+      ParquetTable(path).ForEachBatch({"kind"}, [](const ParquetBatch& batch) {
+        for (int64_t row = 0; row < batch.rows(); ++row)
+          if (!batch.IsNull(0, row)) batch.Text(0, row);
+      });
+    });
+    EXPECT_TRUE(caught.name.empty() || caught.name == "PARQUET_READ") << at << ": " << caught.text;
+    refused += caught.text.find("of a dictionary of 2") != std::string::npos;
+  }
+  EXPECT_GT(refused, 0);
+}
+
+TEST_F(Parquet, LeavesTheErrorsOfItsUserAlone) {
+  const auto read = [&] { types_.ForEachBatch({"id"}, [](const ParquetBatch&) { throw std::range_error("own"); }); };
+  EXPECT_THROW(read(), std::range_error);
 }
 
 }  // namespace parquet_test
