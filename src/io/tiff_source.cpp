@@ -50,9 +50,8 @@ struct TiffDirectory {
   uint16_t compression = 1;
   bool tiled = false, planes = false, plain = false;
 
-  bool is_jpeg2000() const {
-    return compression == kJpeg2000 || compression == kAperioYcbcr || compression == kAperioRgb;
-  }
+  bool is_aperio() const { return compression == kAperioYcbcr || compression == kAperioRgb; }
+  bool is_jpeg2000() const { return compression == kJpeg2000 || is_aperio(); }
 };
 
 class TiffSource : public ImageSource {
@@ -172,7 +171,7 @@ class TiffSource : public ImageSource {
     result.part_height = part_height;
     result.planes = planar == PLANARCONFIG_SEPARATE && channels > 1;
     const bool colour = photometric == PHOTOMETRIC_RGB ||
-                        (photometric == PHOTOMETRIC_YCBCR && (compression == COMPRESSION_JPEG || result.is_jpeg2000()));
+                        (photometric == PHOTOMETRIC_YCBCR && (compression == COMPRESSION_JPEG || result.is_aperio()));
     result.plain = format == SAMPLEFORMAT_UINT &&
                    (channels == 1 ? photometric == PHOTOMETRIC_MINISBLACK : channels == 3 && colour);
     return result;
@@ -302,8 +301,10 @@ class TiffSource : public ImageSource {
   // Some writers cut tiles at the image's edges to what there is, others fill them.
   void DecodeJpeg2000Part(const TiffDirectory& directory, uint32_t index, const PixelRect& at, const std::string& place,
                           Part& part) {
+    constexpr uint64_t kMostOverhead = uint64_t{1} << 20;
     const uint64_t stored = TIFFGetStrileByteCount(tiff_.get(), index);
-    if (stored == 0 || stored > part.size() + (uint64_t{1} << 20)) Fail(place);
+    if (stored > part.size() + kMostOverhead) complaint_.text = fmt::format("its {} bytes are too many", stored);
+    if (stored == 0 || stored > part.size() + kMostOverhead) Fail(place);
     std::vector<std::byte> raw(static_cast<size_t>(stored));
     const auto size = static_cast<tmsize_t>(stored);
     const tmsize_t read = directory.tiled ? TIFFReadRawTile(tiff_.get(), index, raw.data(), size)
@@ -316,15 +317,14 @@ class TiffSource : public ImageSource {
         .bits = static_cast<int>(directory.bits),
         .is_ycbcr = directory.compression == kAperioYcbcr,
         .row_pixels = at.width};
-    complaint_.text = DecodeJpeg2000(raw, shape, part);
     const int64_t width = std::min(at.width, directory.width - at.x),
                   height = std::min(at.height, directory.height - at.y);
-    if (!complaint_.text.empty() && (width < shape.width || height < shape.height)) {
+    const Jpeg2000Size stated = StatedJpeg2000Size(raw);
+    if (stated.width == width && stated.height == height) {
       shape.width = width;
       shape.height = height;
-      std::string cut = DecodeJpeg2000(raw, shape, part);
-      if (cut.empty()) complaint_.text.clear();
     }
+    complaint_.text = DecodeJpeg2000(raw, shape, part);
     RequireNoComplaint(place);
   }
 
